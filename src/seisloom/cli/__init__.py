@@ -1,0 +1,57 @@
+"""The command line. Thin: each command checks its arguments, calls the library, and prints.
+
+Heavy imports happen inside the commands, so that ``seisloom --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from seisloom import __version__
+from seisloom.cli.export import export
+from seisloom.cli.noise import correlate, demo, stack, stations
+from seisloom.cli.plot import app as plot_app
+from seisloom.errors import SeisloomError
+
+app = typer.Typer(
+    name="seisloom",
+    help="Ambient-noise correlation and phase association for seismic networks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"seisloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+app.command()(stations)
+app.command()(correlate)
+app.command()(stack)
+app.add_typer(plot_app, name="plot")
+app.command()(export)
+app.command()(demo)
+
+
+def main() -> None:
+    """Entry point: users' errors are printed in words, everything else keeps its traceback."""
+    try:
+        app()
+    except SeisloomError as error:
+        typer.echo(f"seisloom: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("seisloom: interrupted; the same command continues where it stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,201 @@
+"""Validated settings: ``params.csv`` of the XCor app, TOML, or keywords, all faults reported at once."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seisloom.errors import InputError, SettingsError
+
+DAY_S = 86_400.0
+
+
+class CorrelationSettings(BaseModel):
+    """How records become correlations. The first six are the XCor app's; every length is in seconds.
+
+    Every setting has a default, so ``CorrelationSettings()`` works; contradictions raise SettingsError with all
+    faults listed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fs: float = Field(10.0, gt=0, description="sampling rate of the correlations, Hz (records are resampled to it)")
+    freqmin: float = Field(0.1, gt=0, description="lowest frequency of the pass band, Hz")
+    freqmax: float = Field(1.0, gt=0, description="highest frequency of the pass band, Hz; at most fs / 2")
+    cc_step: float = Field(450.0, gt=0, description="start-to-start step of the windows, s (not per cent)")
+    cc_len: float = Field(1800.0, gt=0, description="length of a window, s")
+    maxlag: float = Field(200.0, gt=0, description="largest lag that is kept, s")
+
+    response: Literal["DISP", "VEL", "ACC", "none"] = Field(
+        "VEL", description="remove the instrument response to displacement, velocity or acceleration; or leave it in"
+    )
+    time_norm: Literal["none", "one-bit", "clip", "ram"] = Field(
+        "none", description="time normalisation: none, sign only, clip at clip_std, running absolute mean"
+    )
+    clip_std: float = Field(3.0, gt=0, description="clip level in standard deviations of the day (time_norm clip)")
+    ram_window: float | None = Field(
+        None, gt=0, description="window of the running absolute mean, s (default 1 / (2 freqmin), Bensen et al. 2007)"
+    )
+    whiten: Literal["none", "phase", "running-mean"] = Field(
+        "phase", description="spectral whitening: none, amplitude one, or amplitude over its running mean"
+    )
+    whiten_width: float = Field(0.02, gt=0, description="width of the running spectral mean, Hz")
+    measure: Literal["cc", "coherency", "deconvolution", "pcc"] = Field(
+        "cc", description="cross-correlation, coherency, deconvolution by the first station, phase cross-correlation"
+    )
+    components: Literal["same", "ZZ", "all"] = Field(
+        "same", description="channel pairs between stations: same component, vertical only, or all nine"
+    )
+    autocorrelations: bool = Field(False, description="also a channel with itself (and, with all, with its siblings)")
+    min_distance_km: float = Field(0.0, ge=0, description="pairs closer than this are left out, km")
+    max_distance_km: float | None = Field(None, gt=0, description="pairs farther than this are left out, km")
+    keep: Literal["day", "substack", "window"] = Field(
+        "day", description="what is stored: the mean of a day, of each substack_len, or every window"
+    )
+    substack_len: float = Field(3600.0, gt=0, description="length of a sub-stack, s (keep substack)")
+    taper: float = Field(0.05, ge=0, le=0.5, description="cosine taper of a window, fraction of its length a side")
+    fill_gap: float = Field(
+        0.0, ge=0, description="gaps up to this long are bridged by a straight line, s; single samples always are"
+    )
+    reject_peak: float = Field(
+        20.0,
+        ge=0,
+        description="leave out a window whose peak exceeds this many times the channel's median window rms; 0 = never",
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError([_sentence(e) for e in error.errors()], "correlation settings") from None
+
+    def model_post_init(self, _context: Any) -> None:
+        faults = contradictions(self)
+        if faults:
+            raise SettingsError(faults, "correlation settings")
+
+    @property
+    def n_windows(self) -> int:
+        """Windows that start in a day and end in it."""
+        return int((DAY_S - self.cc_len) / self.cc_step + 1e-9) + 1
+
+    @property
+    def n_lag(self) -> int:
+        """Samples of the lag axis, which is symmetric about zero."""
+        return 2 * round(self.maxlag * self.fs) + 1
+
+    def digest(self) -> str:
+        """Short hash of all settings: two jobs with one digest compute the same."""
+        text = json.dumps(self.model_dump(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def contradictions(s: CorrelationSettings) -> list[str]:
+    """Every way in which settings rule one another out, each with values that would work."""
+    faults = []
+    nyquist = s.fs / 2
+    if s.freqmax > nyquist:
+        faults.append(
+            f"freqmax {s.freqmax:g} Hz is above the Nyquist frequency {nyquist:g} Hz of fs {s.fs:g} Hz: "
+            f"use freqmax <= {nyquist:g} or fs >= {2 * s.freqmax:g}"
+        )
+    if s.freqmin >= s.freqmax:
+        faults.append(f"freqmin {s.freqmin:g} Hz is not below freqmax {s.freqmax:g} Hz")
+    if s.cc_len > DAY_S:
+        faults.append(f"cc_len {s.cc_len:g} s is longer than a day: use at most {DAY_S:g}")
+    if s.cc_step > s.cc_len:
+        faults.append(
+            f"cc_step {s.cc_step:g} s is longer than cc_len {s.cc_len:g} s, which would leave data out: "
+            f"use cc_step <= {s.cc_len:g}"
+        )
+    if s.maxlag >= s.cc_len:
+        faults.append(f"maxlag {s.maxlag:g} s is not shorter than cc_len {s.cc_len:g} s: use less than {s.cc_len:g}")
+    if s.cc_len * s.freqmin < 2:
+        faults.append(
+            f"cc_len {s.cc_len:g} s holds fewer than 2 periods of freqmin {s.freqmin:g} Hz: "
+            f"use cc_len >= {2 / s.freqmin:g} or freqmin >= {2 / s.cc_len:g}"
+        )
+    for name in ("cc_len", "cc_step", "maxlag"):
+        samples = getattr(s, name) * s.fs
+        if abs(samples - round(samples)) > 1e-6 * max(samples, 1.0) or round(samples) < 1:
+            near = max(1, round(samples)) / s.fs
+            faults.append(f"{name} {getattr(s, name):g} s is not a whole number of samples at {s.fs:g} Hz: use {near:g}")
+    if s.keep == "substack" and not s.cc_len <= s.substack_len <= DAY_S:
+        faults.append(f"substack_len {s.substack_len:g} s: use between cc_len {s.cc_len:g} and {DAY_S:g}")
+    if s.max_distance_km is not None and s.max_distance_km <= s.min_distance_km:
+        faults.append(f"max_distance_km {s.max_distance_km:g} is not above min_distance_km {s.min_distance_km:g}")
+    if s.measure == "pcc" and s.whiten != "none":
+        faults.append("measure pcc normalises by phase in time already: use whiten none with it")
+    return faults
+
+
+def read_settings(path: str | Path, **overrides: Any) -> CorrelationSettings:
+    """Settings from params.csv (a header and one row, as the XCor app writes it) or a TOML file.
+
+    ``overrides`` that are not None win over the file. Header names are matched without regard to case, spaces
+    and underscores. Raises SettingsError (all faults) or InputError (unreadable file).
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read the parameters: {error}") from error
+    values = _from_toml(text, path) if path.suffix == ".toml" else _from_csv(text, path)
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return CorrelationSettings(**values)
+    except SettingsError as error:
+        raise SettingsError(error.faults, str(path)) from None
+
+
+def write_params_csv(settings: CorrelationSettings) -> str:
+    """The text of params.csv: the XCor app's six columns, then every other setting that is not its default."""
+    names = ["fs", "freqmin", "freqmax", "cc_step", "cc_len", "maxlag"]
+    defaults = CorrelationSettings.model_fields
+    names += [n for n in defaults if n not in names and getattr(settings, n) != defaults[n].default]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerow([getattr(settings, n) for n in names])
+    return buffer.getvalue()
+
+
+def _squeeze(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _from_csv(text: str, path: Path) -> dict[str, Any]:
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    if len(rows) != 2:
+        raise InputError(f"{path}: a header and one row of values are expected, found {len(rows)} rows that are not empty")
+    if len(rows[0]) != len(rows[1]):
+        raise InputError(f"{path}: the header has {len(rows[0])} columns and the row {len(rows[1])}")
+    known = {_squeeze(name): name for name in CorrelationSettings.model_fields}
+    return {
+        known.get(_squeeze(name), name.strip()): value.strip()
+        for name, value in zip(*rows, strict=True)
+        if value.strip()
+    }
+
+
+def _from_toml(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+
+
+def _sentence(error: Any) -> str:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(name, CorrelationSettings.model_fields, n=1)
+        return f"unknown setting {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
+    return f"{name} is {error['input']!r}: {error['msg'].lower()}"

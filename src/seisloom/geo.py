@@ -1,0 +1,52 @@
+"""Distances and directions on the WGS84 ellipsoid, and plane coordinates about a point."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@cache
+def _geod() -> Any:
+    from pyproj import Geod
+
+    return Geod(ellps="WGS84")
+
+
+def distance_azimuth(
+    lat_a: npt.ArrayLike, lon_a: npt.ArrayLike, lat_b: npt.ArrayLike, lon_b: npt.ArrayLike
+) -> tuple[Array, Array, Array]:
+    """Geodesics from A to B: (distance in km, azimuth at A towards B, back-azimuth at B towards A).
+
+    Degrees in, degrees in [0, 360) out; arrays broadcast against one another.
+    """
+    lat_a, lon_a, lat_b, lon_b = np.broadcast_arrays(*(np.asarray(v, float) for v in (lat_a, lon_a, lat_b, lon_b)))
+    forward, back, metres = _geod().inv(lon_a.ravel(), lat_a.ravel(), lon_b.ravel(), lat_b.ravel())
+    shape = lat_a.shape
+    return (
+        np.reshape(metres, shape) / 1000.0,
+        np.reshape(forward, shape) % 360.0,
+        np.reshape(back, shape) % 360.0,
+    )
+
+
+def local_xy(lat: npt.ArrayLike, lon: npt.ArrayLike, lat0: float, lon0: float) -> tuple[Array, Array]:
+    """East and north of a point in km (azimuthal equidistant: distance and azimuth from it are exact)."""
+    distance, azimuth, _ = distance_azimuth(lat0, lon0, lat, lon)
+    return distance * np.sin(np.radians(azimuth)), distance * np.cos(np.radians(azimuth))
+
+
+def destination(
+    lat: npt.ArrayLike, lon: npt.ArrayLike, azimuth_deg: npt.ArrayLike, distance_km: npt.ArrayLike
+) -> tuple[Array, Array]:
+    """Latitude and longitude (degrees) reached from a point along an azimuth."""
+    lat, lon, azimuth, distance = np.broadcast_arrays(
+        *(np.asarray(v, float) for v in (lat, lon, azimuth_deg, distance_km))
+    )
+    lons, lats, _ = _geod().fwd(lon.ravel(), lat.ravel(), azimuth.ravel(), distance.ravel() * 1000.0)
+    return np.reshape(lats, lat.shape), np.reshape(lons, lat.shape)

@@ -1,0 +1,1 @@
+"""Ambient noise: records to preprocessed windows, to all-pairs correlations, to stacks."""
