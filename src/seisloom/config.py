@@ -35,21 +35,25 @@ class CorrelationSettings(BaseModel):
     maxlag: float = Field(200.0, gt=0, description="largest lag that is kept, s")
 
     response: Literal["DISP", "VEL", "ACC", "none"] = Field(
-        "VEL", description="remove the instrument response to displacement, velocity or acceleration; or leave it in"
+        "VEL",
+        description="remove the instrument response to displacement, velocity or acceleration; or leave it in",
     )
     time_norm: Literal["none", "one-bit", "clip", "ram"] = Field(
         "none", description="time normalisation: none, sign only, clip at clip_std, running absolute mean"
     )
     clip_std: float = Field(3.0, gt=0, description="clip level in standard deviations of the day (time_norm clip)")
     ram_window: float | None = Field(
-        None, gt=0, description="window of the running absolute mean, s (default 1 / (2 freqmin), Bensen et al. 2007)"
+        None,
+        gt=0,
+        description="window of the running absolute mean, s (default half the longest period, 1 / (2 freqmin); Bensen et al. 2007)",
     )
     whiten: Literal["none", "phase", "running-mean"] = Field(
         "phase", description="spectral whitening: none, amplitude one, or amplitude over its running mean"
     )
     whiten_width: float = Field(0.02, gt=0, description="width of the running spectral mean, Hz")
     measure: Literal["cc", "coherency", "deconvolution", "pcc"] = Field(
-        "cc", description="cross-correlation, coherency, deconvolution by the first station, phase cross-correlation"
+        "cc",
+        description="cross-correlation, coherency, deconvolution by the first station, phase cross-correlation",
     )
     components: Literal["same", "ZZ", "all"] = Field(
         "same", description="channel pairs between stations: same component, vertical only, or all nine"
@@ -63,7 +67,9 @@ class CorrelationSettings(BaseModel):
     substack_len: float = Field(3600.0, gt=0, description="length of a sub-stack, s (keep substack)")
     taper: float = Field(0.05, ge=0, le=0.5, description="cosine taper of a window, fraction of its length a side")
     fill_gap: float = Field(
-        0.0, ge=0, description="gaps up to this long are bridged by a straight line, s; single samples always are"
+        0.0,
+        ge=0,
+        description="gaps up to this long are bridged by a straight line, s; single samples always are",
     )
     reject_peak: float = Field(
         20.0,
@@ -127,7 +133,9 @@ def contradictions(s: CorrelationSettings) -> list[str]:
         samples = getattr(s, name) * s.fs
         if abs(samples - round(samples)) > 1e-6 * max(samples, 1.0) or round(samples) < 1:
             near = max(1, round(samples)) / s.fs
-            faults.append(f"{name} {getattr(s, name):g} s is not a whole number of samples at {s.fs:g} Hz: use {near:g}")
+            faults.append(
+                f"{name} {getattr(s, name):g} s is not a whole number of samples at {s.fs:g} Hz: use {near:g}"
+            )
     if s.keep == "substack" and not s.cc_len <= s.substack_len <= DAY_S:
         faults.append(f"substack_len {s.substack_len:g} s: use between cc_len {s.cc_len:g} and {DAY_S:g}")
     if s.max_distance_km is not None and s.max_distance_km <= s.min_distance_km:
@@ -175,7 +183,9 @@ def _squeeze(name: str) -> str:
 def _from_csv(text: str, path: Path) -> dict[str, Any]:
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     if len(rows) != 2:
-        raise InputError(f"{path}: a header and one row of values are expected, found {len(rows)} rows that are not empty")
+        raise InputError(
+            f"{path}: a header and one row of values are expected, found {len(rows)} rows that are not empty"
+        )
     if len(rows[0]) != len(rows[1]):
         raise InputError(f"{path}: the header has {len(rows[0])} columns and the row {len(rows[1])}")
     known = {_squeeze(name): name for name in CorrelationSettings.model_fields}

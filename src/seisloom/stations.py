@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NaTType
 
 from seisloom.errors import InputError
 
@@ -141,7 +142,11 @@ def parse_stations(text: str, origin: str) -> pd.DataFrame:
     separator = "|" if "|" in header else ("\t" if "\t" in header else ("," if "," in header else ";"))
     try:
         table = pd.read_csv(
-            io.StringIO(text.lstrip("\n\r #")), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=True
+            io.StringIO(text.lstrip("\n\r #")),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=True,
         )
     except (pd.errors.ParserError, ValueError) as error:
         raise InputError(f"{origin}: not a readable CSV file: {error}") from error
@@ -209,7 +214,7 @@ def _numbers(table: pd.DataFrame, column: str, origin: str) -> np.ndarray:
 def _times(table: pd.DataFrame, column: str, origin: str) -> pd.DatetimeIndex:
     if column not in table:
         return pd.DatetimeIndex([pd.NaT] * len(table), tz="UTC")
-    stamps = []
+    stamps: list[pd.Timestamp | NaTType] = []
     for line, value in enumerate(table[column], start=2):
         text = "" if value is None or value != value else str(value).strip()
         # Catalogues write "open until further notice" as a far year that 64-bit nanoseconds cannot hold.

@@ -11,7 +11,7 @@ import typer
 
 from seisloom import __version__
 from seisloom.cli.export import export
-from seisloom.cli.noise import correlate, demo, stack, stations
+from seisloom.cli.noise import correlate, stack, stations
 from seisloom.cli.plot import app as plot_app
 from seisloom.errors import SeisloomError
 
@@ -42,7 +42,6 @@ app.command()(correlate)
 app.command()(stack)
 app.add_typer(plot_app, name="plot")
 app.command()(export)
-app.command()(demo)
 
 
 def main() -> None:

@@ -24,11 +24,11 @@ def open_source(spec: str) -> Source:
 
         return FdsnSource(rest)
     if kind == "sds":
-        from seisloom.waveforms.sds import SdsSource
+        from seisloom.waveforms.local import SdsSource
 
         return SdsSource(rest)
     if kind == "files":
-        from seisloom.waveforms.files import FilesSource
+        from seisloom.waveforms.local import FilesSource
 
         return FilesSource(rest)
     if kind == "s3":

@@ -1,0 +1,5 @@
+"""``python -m seisloom``."""
+
+from seisloom.cli import main
+
+main()

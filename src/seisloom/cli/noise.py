@@ -1,0 +1,191 @@
+"""Commands of the noise half: stations, correlate, stack."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seisloom.errors import InputError
+
+if TYPE_CHECKING:
+    from seisloom.noise.pipeline import Progress
+
+SourceOption = Annotated[
+    str,
+    typer.Option(help="fdsn:NAME-or-URL, sds:DIR, files:DIR, s3:scedc|ncedc|URL or synthetic:key=value,..."),
+]
+
+
+def stations(
+    source: SourceOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="stations.csv to write.")] = Path("stations.csv"),
+    network: Annotated[str, typer.Option(help="Codes with * and ?, comma lists.")] = "*",
+    station: Annotated[str, typer.Option(help="Codes with * and ?, comma lists.")] = "*",
+    location: Annotated[str, typer.Option(help="Codes; -- for the empty one.")] = "*",
+    channel: Annotated[str, typer.Option(help="Codes, e.g. BH? or BHZ,HHZ.")] = "*",
+    start: Annotated[str | None, typer.Option(help="Operating on or after this day.")] = None,
+    end: Annotated[str | None, typer.Option(help="Operating on or before this day.")] = None,
+    bbox: Annotated[
+        str | None, typer.Option(help="minlon,minlat,maxlon,maxlat; minlon > maxlon crosses the date line.")
+    ] = None,
+) -> None:
+    """List the channels of a source as stations.csv."""
+    from seisloom.stations import write_stations
+    from seisloom.waveforms import ChannelQuery, open_source
+
+    query = ChannelQuery(network, station, location, channel, _day_ns(start), _day_ns(end), _box(bbox))
+    found = open_source(source).channels(query)
+    write_stations(found, out)
+    typer.echo(f"{len(found)} channels written to {out}")
+
+
+def correlate(
+    channels: Annotated[Path, typer.Argument(metavar="STATIONS.csv", help="Channels, one a row.")],
+    params: Annotated[Path, typer.Argument(metavar="PARAMS.csv", help="Parameters (CSV or TOML).")],
+    source: SourceOption,
+    out: Annotated[str, typer.Option("--out", "-o", help="Workspace: a folder or s3://bucket/prefix.")],
+    inventory: Annotated[
+        Path | None, typer.Option(help="StationXML file, or a folder of them. [default: ask the source]")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="First day, e.g. 2019-02-03.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last day, included. [default: the first]")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value, over PARAMS.csv; may be repeated.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads. [default: all cores]")] = None,
+    memory: Annotated[float, typer.Option(help="Memory for spectra, GB.")] = 4.0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Correlate all pairs of channels, day by day; run it again to continue where it stopped."""
+    from seisloom.config import read_settings
+    from seisloom.noise.pipeline import correlate as run
+    from seisloom.stations import read_stations
+    from seisloom.waveforms import open_source
+
+    table = read_stations(channels)
+    settings = read_settings(params, **_assignments(setting))
+    opened = open_source(source)
+    responses = None
+    if inventory is not None:
+        from seisloom.noise.response import read_inventories
+
+        responses = read_inventories(inventory)
+    if start is None:
+        start, end = _span(opened, end)
+    with _Bar() as bar:
+        summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, progress=bar.show)
+    typer.echo(summary)
+
+
+def stack(
+    workspace: Annotated[str, typer.Argument(help="Workspace that correlate has written.")],
+    method: Annotated[
+        str, typer.Option(help="linear, pws, robust, nroot, selective, tf-pws, acf or robust-pws.")
+    ] = "linear",
+    period: Annotated[str, typer.Option(help="all, day, week, month or 'N days'.")] = "all",
+    pairs: Annotated[
+        list[str] | None, typer.Option(help="Pair names or patterns with * and ?; may be repeated.")
+    ] = None,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Turn nine components to R, T and Z.")] = False,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="Option of the method, name=value; may be repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the stack. [default: METHOD_PERIOD]")] = None,
+) -> None:
+    """Stack the correlations of a workspace."""
+    from rich.progress import Progress as Bar
+
+    from seisloom.noise.stacking import stack_correlations
+
+    with Bar(transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("stacking", total=None)
+        made = stack_correlations(
+            workspace,
+            method,
+            period,
+            pairs,
+            rotate,
+            name,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            **_assignments(option),
+        )
+    typer.echo(f"stack {made} written to {workspace}")
+
+
+class _Bar:
+    """Progress on standard error: days, channels read, pairs, rate and time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.fields[day]}"),
+            BarColumn(),
+            TextColumn("{task.fields[what]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("", total=1.0, day="", what="")
+
+    def __enter__(self) -> _Bar:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def show(self, p: Progress) -> None:
+        """Draw a step; reading and correlating count half a day each."""
+        within = 0.5 * p.channels_done / p.channels + 0.5 * p.pairs_done / p.pairs
+        what = f"{p.channels_done}/{p.channels} channels, {p.pairs_done:,}/{p.pairs:,} pairs"
+        day = f"{p.day} ({p.days_done + 1}/{p.days})"
+        self._bar.update(self._task, completed=p.days_done + within, total=p.days, day=day, what=what)
+
+
+def _assignments(texts: list[str] | None) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text!r}: write name=value")
+        out[name.strip()] = value.strip()
+    return out
+
+
+def _span(source: Any, end: str | None) -> tuple[str, str]:
+    """First and last day of a source that knows them."""
+    span = getattr(source, "days", lambda: None)()
+    if span is None:
+        raise InputError("--start is needed: this source does not say what days it holds")
+    return span[0], end or span[1]
+
+
+def _day_ns(text: str | None) -> int | None:
+    import pandas as pd
+
+    if text is None:
+        return None
+    try:
+        return pd.Timestamp(text).tz_localize(None).as_unit("ns").value
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a date; write it as 2019-02-03") from error
+
+
+def _box(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        west, south, east, north = map(float, text.split(","))
+    except ValueError as error:
+        raise InputError(f"--bbox {text!r}: write minlon,minlat,maxlon,maxlat in degrees") from error
+    if not (-90 <= south < north <= 90):
+        raise InputError(f"--bbox {text!r}: latitudes must rise from -90 to 90")
+    return west, south, east, north

@@ -1,0 +1,193 @@
+"""The Zarr archives of a workspace: correlations by day, and stacks (layout in docs/conventions.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from seisloom import __version__
+from seisloom.errors import InputError, WorkspaceError
+from seisloom.storage import Storage
+
+if TYPE_CHECKING:
+    import xarray as xr
+    import zarr
+
+CORRELATIONS = "correlations.zarr"
+STACKS = "stacks"
+SIGN_CONVENTION = (
+    "ccf[A_B] at lag t is the mean of a(s) b(s + t): energy that travels from A to B is at positive lag; "
+    "azimuth_deg is at A towards B"
+)
+# Bytes of an inner chunk (what one read takes) and of a shard (one object of the store).
+CHUNK_BYTES, SHARD_BYTES = 256 * 1024, 16 * 1024 * 1024
+EPOCH = pd.Timestamp(0, tz="UTC")
+
+
+class ArchiveWriter:
+    """Writes blocks of pairs, in order, into one place of the time axis; whole shards at a time."""
+
+    def __init__(self, group: Any, time: slice) -> None:
+        self._array = group["ccf"]
+        self._time = time
+        pairs_a_shard = (self._array.shards or self._array.chunks)[0]
+        self._shard = np.empty((pairs_a_shard, time.stop - time.start, self._array.shape[2]), np.float32)
+        self._first = self._filled = 0
+
+    def append(self, block: npt.NDArray[np.float32]) -> None:
+        """The next pairs: (pairs, times, lag)."""
+        while len(block):
+            n = min(len(block), len(self._shard) - self._filled)
+            self._shard[self._filled : self._filled + n] = block[:n]
+            self._filled += n
+            block = block[n:]
+            if self._filled == len(self._shard):
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered (called once more at the end, for the last shard)."""
+        if self._filled:
+            stop = self._first + self._filled
+            self._array[self._first : stop, self._time] = self._shard[: self._filled]
+            self._first, self._filled = stop, 0
+
+
+def create_archive(
+    storage: Storage,
+    path: str,
+    pairs: pd.DataFrame,
+    lag: npt.NDArray[np.float64],
+    times: pd.DatetimeIndex,
+    time_name: str = "day",
+    times_a_shard: int = 1,
+    attributes: Mapping[str, Any] | None = None,
+    units: str = "1",
+) -> zarr.Group:
+    """A new archive at ``path`` with all coordinates and empty ``ccf`` and ``count``; one there is replaced."""
+    import zarr
+
+    group = zarr.open_group(storage.zarr(), path=path, mode="w")
+    group.attrs.update({"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})})
+    chunk, shard = _pairs_a_chunk(len(pairs), len(lag) * times_a_shard)
+    ccf = group.create_array(
+        "ccf",
+        shape=(len(pairs), len(times), len(lag)),
+        chunks=(chunk, times_a_shard, len(lag)),
+        shards=(shard, times_a_shard, len(lag)),
+        dtype="float32",
+        fill_value=np.nan,
+        compressors=None,  # noise does not compress
+        dimension_names=("pair", time_name, "lag"),
+    )
+    extra = " ".join(c for c in pairs.columns if c != "pair")
+    ccf.attrs.update({"long_name": "cross-correlation", "units": units, "coordinates": extra})
+    group.create_array(
+        "count",
+        shape=(len(pairs), len(times)),
+        chunks=(len(pairs), times_a_shard),
+        dtype="int32",
+        fill_value=0,
+        dimension_names=("pair", time_name),
+    ).attrs.update({"long_name": "windows in the mean"})
+    _write_axis(group, "lag", lag, {"units": "s", "long_name": "lag time"})
+    _write_time(group, time_name, times)
+    for name in pairs.columns:
+        _write_column(group, name, pairs[name].to_numpy())
+    return group
+
+
+def extend_times(group: zarr.Group, times: pd.DatetimeIndex, time_name: str = "day") -> None:
+    """Lengthen the time axis of an archive to ``times``, of which those that are there are the beginning."""
+    for name in ("ccf", "count"):
+        array: Any = group[name]
+        array.resize((array.shape[0], len(times), *array.shape[2:]))
+    _write_time(group, time_name, times)
+
+
+def open_archive(storage: Storage, path: str) -> zarr.Group | None:
+    """The archive's group for writing, or None where there is none."""
+    import zarr
+
+    try:
+        return zarr.open_group(storage.zarr(), path=path, mode="r+")
+    except FileNotFoundError:
+        return None
+
+
+def open_correlations(workspace: str | Path) -> xr.Dataset:
+    """The correlations of a workspace: ``ccf(pair, day, lag)``, read from the store when they are used.
+
+    Sub-stacks and single windows have ``time`` in place of ``day``. Raises WorkspaceError where there are none.
+    """
+    return _open(Storage(workspace), CORRELATIONS, "run seisloom correlate first")
+
+
+def open_stacks(workspace: str | Path, name: str | None = None) -> xr.Dataset:
+    """A stack of a workspace by name (METHOD_PERIOD), or the newest: ``ccf(pair, period, lag)`` with ``snr``."""
+    storage = Storage(workspace)
+    names = stack_names(storage)
+    if name is None and names:
+        name = max(names, key=lambda n: json.loads(storage.get(f"{STACKS}/{n}.json") or b"{}").get("made", ""))
+    if name not in names:
+        have = ", ".join(names) or "none"
+        raise WorkspaceError(f"{workspace}: no stack {name or ''} (there are: {have}); run seisloom stack")
+    return _open(storage, f"{STACKS}/{name}.zarr", "run seisloom stack")
+
+
+def stack_names(storage: Storage) -> list[str]:
+    """Names of the finished stacks."""
+    return [k.removeprefix(f"{STACKS}/").removesuffix(".json") for k in storage.keys(STACKS) if _is_mark(k)]
+
+
+def _is_mark(key: str) -> bool:
+    return key.endswith(".json") and key.count("/") == 1 and "zarr" not in key
+
+
+def _open(storage: Storage, path: str, remedy: str) -> xr.Dataset:
+    import xarray as xr
+
+    try:
+        return xr.open_zarr(storage.zarr(read_only=True), group=path, consolidated=False, zarr_format=3)
+    except FileNotFoundError as error:
+        raise WorkspaceError(f"{storage.url}: holds no {path}; {remedy}") from error
+
+
+def _pairs_a_chunk(n_pairs: int, values_a_pair: int) -> tuple[int, int]:
+    """Pairs of an inner chunk and of a shard, a multiple of it and not much more than there are."""
+    chunk = int(np.clip(CHUNK_BYTES // (4 * values_a_pair), 1, n_pairs))
+    chunks = int(np.clip(SHARD_BYTES // (4 * values_a_pair * chunk), 1, -(-n_pairs // chunk)))
+    return chunk, chunk * chunks
+
+
+def _write_axis(group: zarr.Group, name: str, values: npt.NDArray, attributes: dict[str, str]) -> None:
+    array = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=(name,), overwrite=True)
+    array[:] = values
+    array.attrs.update(attributes)
+
+
+def _write_time(group: zarr.Group, name: str, times: pd.DatetimeIndex) -> None:
+    ns = (times.tz_localize("UTC") if times.tz is None else times).as_unit("ns").asi8
+    attributes = {
+        "units": "nanoseconds since 1970-01-01",
+        "calendar": "proleptic_gregorian",
+        "time_zone": "UTC",
+    }
+    _write_axis(group, name, ns, attributes)
+
+
+def _write_column(group: zarr.Group, name: str, values: npt.NDArray) -> None:
+    if values.dtype == object:
+        width = max(map(len, values))
+        if any(not v.isascii() for v in values):
+            raise InputError(f"{name}: only ASCII codes can be stored")
+        values = values.astype(f"S{width}").astype(f"U{width}")
+        array = group.create_array(name, shape=values.shape, dtype=np.dtypes.StringDType(), dimension_names=("pair",))
+        array[:] = values.astype(np.dtypes.StringDType())
+        return
+    group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=("pair",))[:] = values

@@ -1,0 +1,278 @@
+"""One channel-day of records to one series of ground motion on the day's grid.
+
+Each contiguous piece is, on its own: freed of mean and trend, tapered, transformed, divided by the instrument response
+inside the filter band, shifted by its sub-sample offset, and transformed back at the working rate. What is missing
+stays missing: the series carries the ranges that hold data. All of it is in float64: noise spectra span many decades, and what
+rounding leaves in the quiet ones would come back with whitening.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from seisloom.config import CorrelationSettings
+from seisloom.errors import InputError
+from seisloom.noise.plan import (
+    FILTER_FLAT_HIGH,
+    FILTER_FLAT_LOW,
+    FILTER_HIGH,
+    FILTER_LOW,
+    WindowPlan,
+    cosine_band,
+)
+from seisloom.noise.response import Epoch
+from seisloom.noise.timenorm import normalise
+from seisloom.waveforms.base import DAY_NS, NS_PER_S, Record, Segment
+
+# Two segments belong together when they meet within this fraction of a sample.
+JOIN_TOLERANCE = 0.1
+# A digitiser that repeats one value for this fraction of a window is not recording.
+FLAT_FRACTION = 0.2
+
+
+@dataclass
+class DaySeries:
+    """A channel-day on the working grid: ``samples`` (n_day,), data only inside ``ranges`` [first, stop)."""
+
+    samples: npt.NDArray[np.float64]
+    ranges: list[tuple[int, int]]
+
+
+def day_series(
+    record: Record,
+    day_ns: int,
+    settings: CorrelationSettings,
+    plan: WindowPlan,
+    epochs: list[Epoch] | None = None,
+) -> tuple[DaySeries, list[str]]:
+    """The series of one channel-day, and what had to be left out: sentences of the form "kind: details".
+
+    ``epochs`` are the channel's responses on that day (needed unless response is "none"). Amplitudes are in
+    the units of ``settings.response`` (m, m/s, m/s²), or counts.
+    """
+    problems = list(record.problems)
+    series = DaySeries(np.zeros(plan.n_day), [])
+    pieces = contiguous(record.segments, settings, problems)
+    pieces = [p for piece in pieces for p in _without_flat(piece, settings, problems)]
+    for piece, epoch in _with_response(pieces, day_ns, settings, epochs, problems):
+        if len(piece.data) >= settings.cc_len * piece.rate_hz:  # shorter ones hold no window
+            try:
+                _place(piece, epoch, day_ns, settings, plan, series)
+            except InputError as error:
+                _note(problems, str(error))
+    return series, problems
+
+
+def contiguous(segments: list[Segment], settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
+    """Segments of one sampling rate, in order of time, joined where they meet and cut where they disagree."""
+    segments = sorted((s for s in segments if len(s.data)), key=lambda s: (s.start_ns, -len(s.data)))
+    segments = [s for segment in segments for s in _finite(segment, problems)]
+    if not segments:
+        return []
+    out: list[Segment] = []
+    for segment in _one_rate(segments, settings, problems):
+        if not out:
+            out.append(segment)
+            continue
+        out += _join(out.pop(), segment, settings, problems)
+    return out
+
+
+def _finite(segment: Segment, problems: list[str]) -> list[Segment]:
+    """The stretches of a segment without NaN or infinity."""
+    if segment.data.dtype.kind != "f":
+        return [segment]
+    good = np.isfinite(segment.data)
+    if good.all():
+        return [segment]
+    problems.append(f"not finite: {np.count_nonzero(~good)} samples, treated as missing")
+    return [_cut(segment, first, stop) for first, stop in _runs(good)]
+
+
+def _one_rate(segments: list[Segment], settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
+    counts: dict[float, int] = {}
+    for s in segments:
+        counts[s.rate_hz] = counts.get(s.rate_hz, 0) + len(s.data)
+    rate = max(counts, key=lambda r: (counts[r] / r, r))
+    for other in sorted(set(counts) - {rate}):
+        seconds = counts[other] / other
+        problems.append(
+            f"mixed sampling rates: {seconds:.0f} s at {other:g} Hz left out, most of the day is at {rate:g} Hz"
+        )
+    if rate < 2 * settings.freqmax * (1 - 1e-9):
+        problems.append(
+            f"sampling rate too low: {rate:g} Hz allows freqmax <= {rate / 2:g} Hz, {settings.freqmax:g} is asked for"
+        )
+        return []
+    return [s for s in segments if s.rate_hz == rate]
+
+
+def _join(a: Segment, b: Segment, settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
+    """One segment where b continues a, two where it does not; disputed samples belong to neither."""
+    offset = (b.start_ns - a.start_ns) * a.rate_hz / NS_PER_S  # of b's first sample, in samples of a
+    step = round(offset)
+    aligned = abs(offset - step) <= JOIN_TOLERANCE
+    gap = step - len(a.data)
+    if gap < 0:
+        return _resolve_overlap(a, b, step, aligned, problems)
+    if aligned and gap == 0:
+        return [replace(a, data=np.concatenate([a.data, b.data]))]
+    if aligned and gap <= max(1.0, settings.fill_gap * a.rate_hz):
+        problems.append(f"short gap: {gap} samples bridged by a straight line")
+        bridge = np.linspace(float(a.data[-1]), float(b.data[0]), gap + 2)[1:-1]
+        return [replace(a, data=np.concatenate([a.data, np.round(bridge).astype(a.data.dtype), b.data]))]
+    seconds = (b.start_ns - a.end_ns) / NS_PER_S
+    problems.append(f"gap or clock jump: {seconds:.6g} s of time without samples")
+    return [a, b]
+
+
+def _resolve_overlap(a: Segment, b: Segment, step: int, aligned: bool, problems: list[str]) -> list[Segment]:
+    """Two segments that claim the same time: kept once where they agree, dropped where they do not."""
+    n = min(len(a.data) - step, len(b.data))
+    if aligned and np.array_equal(a.data[step : step + n], b.data[:n]):
+        return [replace(a, data=np.concatenate([a.data, b.data[n:]]))] if n < len(b.data) else [a]
+    problems.append(f"overlap: {n / a.rate_hz:g} s of records differ, left out there")
+    rest = _cut(b, n, len(b.data)) if n < len(b.data) else _cut(a, step + n, len(a.data))
+    return [s for s in (_cut(a, 0, step), rest) if len(s.data)]
+
+
+def _without_flat(piece: Segment, settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
+    """The piece without the stretches in which the digitiser repeats one value (a dead or unplugged sensor)."""
+    block = max(2, int(FLAT_FRACTION / 2 * settings.cc_len * piece.rate_hz))
+    n = len(piece.data) // block
+    if n == 0:
+        return [piece]
+    blocks = piece.data[: n * block].reshape(n, block)
+    moving = blocks.max(axis=1) != blocks.min(axis=1)
+    if moving.all():
+        return [piece]
+    seconds = np.count_nonzero(~moving) * block / piece.rate_hz
+    problems.append(f"dead: the same value for {seconds:.0f} s, left out there")
+    ends = {n: len(piece.data)}  # the samples beyond the last whole block go with it
+    return [_cut(piece, first * block, ends.get(stop, stop * block)) for first, stop in _runs(moving)]
+
+
+def _with_response(
+    pieces: list[Segment],
+    day_ns: int,
+    settings: CorrelationSettings,
+    epochs: list[Epoch] | None,
+    problems: list[str],
+) -> list[tuple[Segment, Epoch | None]]:
+    """The pieces cut at the day's borders and where the response changes, each with its epoch."""
+    if settings.response == "none":
+        whole = Epoch(day_ns, day_ns + DAY_NS, None)
+        return [(_trim(p, whole.start_ns, whole.end_ns), None) for p in pieces]
+    if not epochs:
+        if pieces:
+            problems.append(
+                "no response: the metadata have none for this channel and day (give --inventory, or set response none)"
+            )
+        return []
+    day_end = day_ns + DAY_NS
+    spans = [(max(e.start_ns, day_ns), min(e.end_ns, day_end), e) for e in epochs]
+    covered = sum(end - start for start, end, _ in spans)
+    if covered < DAY_NS:
+        problems.append(f"no response: metadata cover {covered / NS_PER_S:.0f} s of the day, the rest is left out")
+    if len(spans) > 1:
+        problems.append("response changes during the day: each part is corrected with its own")
+    return [(_trim(p, start, end), epoch) for start, end, epoch in spans for p in pieces]
+
+
+def _place(
+    piece: Segment,
+    epoch: Epoch | None,
+    day_ns: int,
+    settings: CorrelationSettings,
+    plan: WindowPlan,
+    series: DaySeries,
+) -> None:
+    """Filter a piece, remove its response, bring it to the working grid and put it into the series."""
+    import ducc0
+
+    ratio = Fraction(plan.rate / piece.rate_hz).limit_denominator(10_000)
+    offset = (piece.start_ns - day_ns) / NS_PER_S
+    # A grid point less than one raw sample ahead of the first is within reach of the interpolation.
+    first = max(0, int(np.ceil((offset - 1 / piece.rate_hz) * plan.rate + 1e-6)))
+    count = int((offset + len(piece.data) / piece.rate_hz) * plan.rate + 1e-6) - first
+    stop = min(first + count, plan.n_day)
+    # Transform length: a whole number of samples at both rates, with zeros enough for the filter to ring out.
+    padded = len(piece.data) + 4 / settings.freqmin * piece.rate_hz
+    cycles = ducc0.fft.good_size(int(np.ceil(padded / ratio.denominator)), True)
+    n_in, n_out = cycles * ratio.denominator, cycles * ratio.numerator
+    spectrum = ducc0.fft.r2c(_tapered(piece, n_in, settings))
+    bins, transfer = _transfer(n_in, piece.rate_hz, first / plan.rate - offset, epoch, settings, plan)
+    filtered = np.zeros(n_out // 2 + 1, np.complex128)
+    filtered[bins] = spectrum[bins] * transfer
+    output = ducc0.fft.c2r(filtered, lastsize=n_out, forward=False, inorm=0)
+    output *= 1.0 / n_in
+    series.samples[first:stop] = normalise(output[: stop - first], settings)
+    series.ranges.append((first, stop))
+
+
+def _tapered(piece: Segment, n_in: int, settings: CorrelationSettings) -> npt.NDArray[np.float64]:
+    """The piece without mean and trend, with cosine ends of 2.5 periods of freqmin, zero-padded to n_in."""
+    n = len(piece.data)
+    out = np.zeros(n_in)
+    x = out[:n]
+    np.subtract(piece.data, piece.data.mean(), out=x)
+    ramp = np.arange(n) - (n - 1) / 2
+    ramp *= float(x @ ramp) / (n * (float(n) ** 2 - 1) / 12)
+    x -= ramp
+    width = min(int(2.5 / settings.freqmin * piece.rate_hz), n // 2)
+    flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / max(width, 1))
+    x[:width] *= flank
+    x[n - width :] *= flank[::-1]
+    return out
+
+
+def _transfer(
+    n_in: int,
+    rate_hz: float,
+    advance_s: float,
+    epoch: Epoch | None,
+    settings: CorrelationSettings,
+    plan: WindowPlan,
+) -> tuple[slice, npt.NDArray[np.complex128]]:
+    """Bins of the filter band and what they are multiplied with: filter, inverse response, shift in time."""
+    nyquist = min(plan.rate, rate_hz) / 2
+    zero_low, flat_low = FILTER_LOW * settings.freqmin, FILTER_FLAT_LOW * settings.freqmin
+    flat_high = min(FILTER_FLAT_HIGH * settings.freqmax, nyquist)
+    zero_high = min(FILTER_HIGH * settings.freqmax, nyquist)
+    df = rate_hz / n_in
+    bins = slice(int(zero_low / df) + 1, int(np.ceil(zero_high / df - 1e-9)))
+    f = np.arange(bins.start, bins.stop) * df
+    transfer = cosine_band(f, zero_low, flat_low, flat_high, zero_high).astype(np.complex128)
+    if epoch is not None:
+        transfer /= epoch.evaluate(f, settings.response)
+    if abs(advance_s) > 1e-9:
+        transfer *= np.exp(2j * np.pi * advance_s * f)
+    return bins, transfer
+
+
+def _trim(segment: Segment, start_ns: int, end_ns: int) -> Segment:
+    """The samples at or after start and before end."""
+    to_sample = segment.rate_hz / NS_PER_S
+    first = max(0, int(np.ceil((start_ns - segment.start_ns) * to_sample - 1e-6)))
+    stop = min(len(segment.data), int(np.ceil((end_ns - segment.start_ns) * to_sample - 1e-6)))
+    return _cut(segment, first, max(first, stop))
+
+
+def _cut(segment: Segment, first: int, stop: int) -> Segment:
+    start_ns = segment.start_ns + round(first * NS_PER_S / segment.rate_hz)
+    return Segment(start_ns, segment.rate_hz, segment.data[first:stop])
+
+
+def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """[first, stop) of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _note(problems: list[str], text: str) -> None:
+    if text not in problems:
+        problems.append(text)

@@ -1,0 +1,105 @@
+"""What a run made and what it had to leave out, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+# Lines of problems that the printed summary holds at most.
+LINES = 40
+
+
+@dataclass
+class Problem:
+    """Something about one channel on one day that the user should know."""
+
+    channel: str
+    message: str
+    unused: bool = False
+    """True where the channel gave nothing that day."""
+    failed: bool = False
+    """True where the source failed, so that another run may succeed."""
+
+
+@dataclass
+class DayReport:
+    """What became of one day."""
+
+    day: str
+    pairs: int = 0
+    windows: int = 0
+    channels: int = 0
+    seconds: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return any(p.failed for p in self.problems)
+
+    def to_json(self) -> dict[str, Any]:
+        out = dict(vars(self))
+        out["problems"] = [vars(p) for p in self.problems]
+        return out
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> DayReport:
+        known = {k: data[k] for k in cls.__dataclass_fields__ if k in data}
+        known["problems"] = [Problem(**p) for p in data.get("problems", [])]
+        return cls(**known)
+
+
+@dataclass
+class Summary:
+    """All days of a run, those of earlier runs included."""
+
+    workspace: str
+    days: list[DayReport]
+
+    def problems(self) -> pd.DataFrame:
+        """One row a problem: day, channel, message, unused, failed."""
+        rows = [{"day": day.day} | vars(p) for day in self.days for p in day.problems]
+        return pd.DataFrame(rows, columns=["day", "channel", "message", "unused", "failed"])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "workspace": self.workspace,
+            "totals": self.totals(),
+            "days": [d.to_json() for d in self.days],
+        }
+
+    def totals(self) -> dict[str, float]:
+        """Days, pairs (at most on a day), windows of pairs, channel-days used, and seconds of work."""
+        return {
+            "days": len(self.days),
+            "days_without_pairs": sum(d.pairs == 0 for d in self.days),
+            "pairs": max((d.pairs for d in self.days), default=0),
+            "windows": sum(d.windows for d in self.days),
+            "channel_days": sum(d.channels for d in self.days),
+            "seconds": round(sum(d.seconds for d in self.days), 3),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterable[str]:
+        t = self.totals()
+        yield (
+            f"{t['pairs']:,} pairs on {t['days']:,} days, {t['windows']:,} pair windows from "
+            f"{t['channel_days']:,} channel-days, in {self.workspace}"
+        )
+        problems = self.problems()
+        if problems.empty:
+            return
+        yield "Left out or worth knowing (every case is in problems.csv):"
+        problems["kind"] = problems["message"].str.split(": ").str[0]
+        grouped = problems.groupby(["channel", "kind", "unused"], sort=True)
+        for number, ((channel, _, unused), cases) in enumerate(grouped):
+            if number == LINES:
+                yield f"  ... and {grouped.ngroups - LINES} more lines"
+                return
+            days = cases["day"].nunique()
+            when = cases["day"].iloc[0] if days == 1 else f"{days} days from {cases['day'].min()}"
+            yield f"  {channel:<18} {when:<22} {'NOT USED, ' if unused else ''}{cases['message'].iloc[0]}"

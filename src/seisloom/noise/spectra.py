@@ -1,0 +1,173 @@
+"""One channel-day's windows to whitened spectra in the pass band."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from seisloom.config import CorrelationSettings
+from seisloom.noise.plan import WindowPlan
+from seisloom.noise.preprocess import DaySeries
+
+Real = npt.NDArray[np.float64]
+Spectra = npt.NDArray[np.complex128]
+
+
+@dataclass
+class ChannelSpectra:
+    """Spectra of one channel-day.
+
+    ``right`` (rows, frequency), complex64, enters the product as it is, ``left`` conjugated; they are one array except for
+    deconvolution. Rows of windows that are not ``valid`` (n_windows,) are zero. Phase correlation has two rows
+    a window (see :func:`phase_spectra`).
+    """
+
+    left: npt.NDArray[np.complex64]
+    right: npt.NDArray[np.complex64]
+    valid: npt.NDArray[np.bool_]
+
+
+def channel_spectra(
+    series: DaySeries, settings: CorrelationSettings, plan: WindowPlan
+) -> tuple[ChannelSpectra | None, list[str]]:
+    """Spectra of the usable windows of a day, or None where there are none; and what was left out, in words."""
+    valid = covered_windows(series.ranges, plan)
+    if not valid.any():
+        return None, ["no window: no stretch of data is as long as cc_len"]
+    view = np.lib.stride_tricks.sliding_window_view(series.samples, plan.n_window)[:: plan.n_step]
+    valid, problems = _reject(view, valid, settings)
+    if not valid.any():
+        return None, problems
+    left, right = _window_spectra(view, np.flatnonzero(valid), settings, plan)
+    if not np.isfinite(right.view(np.float32)).all():
+        return None, [*problems, "not finite: the spectra of the day"]
+    return ChannelSpectra(left, right, valid), problems
+
+
+def covered_windows(ranges: list[tuple[int, int]], plan: WindowPlan) -> npt.NDArray[np.bool_]:
+    """Which windows (n_windows,) lie wholly inside one range of data."""
+    starts = plan.starts
+    inside = [(starts >= first) & (starts + plan.n_window <= stop) for first, stop in ranges]
+    return np.any(inside, axis=0) if inside else np.zeros(len(starts), bool)
+
+
+def taper_window(plan: WindowPlan, settings: CorrelationSettings) -> Real:
+    """Cosine (Tukey) taper of a window, (n_window,)."""
+    width = int(settings.taper * plan.n_window)
+    window = np.ones(plan.n_window)
+    flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / max(width, 1))
+    window[:width], window[plan.n_window - width :] = flank, flank[::-1]
+    return window
+
+
+def correlation_scale(settings: CorrelationSettings, plan: WindowPlan) -> float:
+    """Factor on the unscaled inverse transform of conj(A) B.
+
+    Whitened measures: the autocorrelation is 1 at zero lag. Unwhitened: the mean of a(t) b(t + lag).
+    """
+    if settings.measure == "pcc":
+        return 1.0 / (2 * plan.nfft * plan.n_window)  # two rows a window
+    if settings.measure == "cc" and settings.whiten == "none":
+        return 1.0 / (plan.nfft * float(np.sum(taper_window(plan, settings) ** 2)))
+    return 1.0 / (2 * float(np.sum(plan.weight**2)))
+
+
+def _reject(
+    view: Real, valid: npt.NDArray[np.bool_], settings: CorrelationSettings
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Windows without those that are all zero or hold a peak far above the day's level (glitch, earthquake)."""
+    windows = view[valid]
+    peak = np.maximum(windows.max(axis=1), -windows.min(axis=1))
+    rms = np.sqrt(np.einsum("wt,wt->w", windows, windows) / windows.shape[1])
+    level = float(np.median(rms))
+    good = rms > 1e-9 * level
+    if settings.reject_peak and settings.time_norm == "none":
+        good &= peak <= settings.reject_peak * level
+    kept = valid.copy()
+    kept[valid] = good
+    lost = np.count_nonzero(valid) - np.count_nonzero(kept)
+    if not lost:
+        return kept, []
+    return kept, [
+        f"transients: {lost} of {np.count_nonzero(valid)} windows left out (peak above {settings.reject_peak:g} x rms)"
+    ]
+
+
+def _window_spectra(
+    view: Real,
+    rows: npt.NDArray[np.int64],
+    settings: CorrelationSettings,
+    plan: WindowPlan,
+) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+    import ducc0
+
+    windows = np.zeros((len(rows), plan.nfft))
+    np.multiply(view[rows], taper_window(plan, settings), out=windows[:, : plan.n_window])
+    if settings.measure == "pcc":
+        rows = np.concatenate([rows, rows + plan.n_windows])
+        both = _scatter(phase_spectra(windows, plan), rows, 2 * plan.n_windows)
+        return both, both
+    stop = plan.first_bin + len(plan.weight)
+    used = ducc0.fft.r2c(windows, axes=(1,))[:, plan.first_bin : stop]
+    if settings.measure == "deconvolution":
+        power = running_mean(np.abs(used) ** 2, settings, plan)
+        left = _divide(used * plan.weight, power)
+        return _scatter(left, rows, plan.n_windows), _scatter(used * plan.weight, rows, plan.n_windows)
+    both = _scatter(_whiten(used, settings, plan), rows, plan.n_windows)
+    return both, both
+
+
+def _whiten(used: Spectra, settings: CorrelationSettings, plan: WindowPlan) -> Spectra:
+    smoothed = settings.measure == "coherency" or settings.whiten == "running-mean"
+    if not smoothed and settings.whiten == "none":
+        return used * plan.weight
+    amplitude = np.abs(used)
+    if smoothed:
+        amplitude = running_mean(amplitude, settings, plan)
+    return _divide(used * plan.weight, amplitude)
+
+
+def running_mean(x: Real, settings: CorrelationSettings, plan: WindowPlan) -> Real:
+    """Mean of ``x`` (rows, frequency) over whiten_width Hz about each frequency, one-sided at the ends."""
+    half = max(1, round(settings.whiten_width * plan.nfft / plan.rate / 2))
+    total = np.cumsum(np.pad(x, ((0, 0), (1, 0))), axis=1)
+    index = np.arange(x.shape[1])
+    first, stop = np.maximum(index - half, 0), np.minimum(index + half + 1, x.shape[1])
+    return (total[:, stop] - total[:, first]) / (stop - first)
+
+
+def phase_spectra(windows: Real, plan: WindowPlan) -> Spectra:
+    """Spectra whose product is the phase cross-correlation (Schimmel 1999; power 2 as in Ventosa et al. 2019).
+
+    With the phase signal u = s/|s| of the analytic signal s, PCC is the real part of the mean of conj(u_a(t)) u_b(t + lag).
+    Of a complex correlation with spectrum C(f), the real part has (C(f) + conj C(-f)) / 2 at f >= 0: a window gives
+    two rows, U(f) and conj U(-f), and their products add up to it. (windows, nfft) -> (2 windows, nfft/2 + 1).
+    """
+    import ducc0
+
+    n = plan.nfft
+    spectrum = ducc0.fft.c2c(windows[:, : plan.n_window] + 0j, axes=(1,))
+    half = (plan.n_window + 1) // 2
+    spectrum[:, 1:half] *= 2
+    spectrum[:, plan.n_window // 2 + 1 :] = 0
+    analytic = ducc0.fft.c2c(spectrum, axes=(1,), forward=False, inorm=2)
+    padded = np.zeros((len(windows), n), np.complex128)
+    padded[:, : plan.n_window] = _divide(analytic, np.abs(analytic))
+    full = ducc0.fft.c2c(padded, axes=(1,))
+    positive = full[:, : n // 2 + 1]
+    negative = full[:, -np.arange(n // 2 + 1) % n].conj()
+    return np.concatenate([positive, negative])
+
+
+def _divide(a: Spectra, b: Real) -> Spectra:
+    """a / b, and 0 where b is 0."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+
+
+def _scatter(used: Spectra, rows: npt.NDArray[np.int64], n_rows: int) -> npt.NDArray[np.complex64]:
+    """The spectra at their rows among zeros, in the precision of the product."""
+    out = np.zeros((n_rows, used.shape[1]), np.complex64)
+    out[rows] = used
+    return out

@@ -1,0 +1,31 @@
+"""Adaptive covariance filter: frequencies at which the rows do not agree are held down."""
+
+from __future__ import annotations
+
+import ducc0
+import numpy as np
+
+from seisloom.noise.stack.rows import Array, Float64, row_blocks
+
+
+def acf(rows: Array, weights: Float64, lag: Float64 | None, *, exponent: float) -> Float64:
+    """Mean of the rows, filtered by P(f)^exponent (Nakata et al. 2015, J. Geophys. Res. 120, 1159–1173, appendix B).
+
+    P is the mean cross-spectrum of different rows over the mean power spectrum, from 0 (no agreement; negative values
+    count as none) to 1. Its double sum over rows j ≠ k of X_j X_k* is |sum X_j|² less the sum of |X_j|².
+    """
+    n_lag = rows.shape[-1]
+    nfft = ducc0.fft.good_size(n_lag, True)
+    count = (weights > 0).sum(axis=-1)[:, None]
+    total = np.zeros((len(rows), nfft // 2 + 1), np.complex128)
+    power = np.zeros(total.shape)
+    for part in row_blocks(rows.shape):
+        padded = np.zeros((*rows[:, part].shape[:-1], nfft), rows.dtype)
+        padded[..., :n_lag] = rows[:, part]
+        spectra = ducc0.fft.r2c(padded, axes=(2,)).astype(np.complex128)
+        total += spectra.sum(axis=1)
+        power += (spectra.real**2 + spectra.imag**2).sum(axis=1)
+    agreement = (np.abs(total) ** 2 - power) / np.where(power > 0, power * np.maximum(count - 1, 1), 1)
+    agreement[count[:, 0] == 1] = 1  # one row has nothing to disagree with
+    filtered = total / count * np.maximum(agreement, 0) ** exponent
+    return ducc0.fft.c2r(filtered, axes=(1,), lastsize=nfft, forward=False, inorm=2)[:, :n_lag]

@@ -1,0 +1,175 @@
+"""The correlogram: how the correlation of one pair changes from day to day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from seisloom.errors import InputError
+from seisloom.noise.select import mean_over_time, time_dim
+from seisloom.plot.marks import amplitude_scale, arrival_times, date_ticks, settle
+from seisloom.plot.style import DIVERGING, INK, MISSING, SMALL, WIDTH_IN, dress, styled, symmetric_limit
+from seisloom.plot.traces import Band, Lags, Treatment, distances, scaled
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+Array = npt.NDArray[np.float64]
+DAY_NS = 86_400_000_000_000
+MOST_ROWS = 20_000
+
+
+@styled
+def correlogram(
+    ds: xr.Dataset,
+    *,
+    lag: Lags | None = None,
+    band: Band | None = None,
+    scale_rows: bool = False,
+    velocities: Sequence[float] = (2.0, 3.0, 4.0),
+    title: str | None = None,
+) -> Figure:
+    """Time against lag of one pair, under its mean over time (weighted by window counts).
+
+    ``ds`` holds one pair, ``ccf(pair, day | time | period, lag)``. ``lag`` is the largest lag or a range (s), ``band``
+    a pass band (Hz), ``scale_rows`` divides each row by its largest magnitude, ``velocities`` (km/s) are marked
+    at distance / velocity where the distance is known. Rows without data are grey. InputError when there is
+    more than one pair, or no data.
+    """
+    pair = _only_pair(ds)
+    rows, starts = _rows(ds)
+    if not np.isfinite(rows).any():
+        raise InputError(f"{pair}: no data, every correlation is missing (NaN)")
+    treatment = Treatment(lag, band)
+    stack, lags = treatment(mean_over_time(ds)["ccf"].values[0], ds["lag"].values)
+    rows, _ = treatment(rows, ds["lag"].values)
+    factor, label = amplitude_scale([stack, *rows], str(ds["ccf"].attrs.get("units") or ds.attrs.get("units") or ""))
+    drawn = scaled(rows) if scale_rows else rows * factor
+    edges, row_of = time_grid(starts)
+
+    figure, top, image, bar = _panels(len(row_of))
+    _draw_stack(top, lags, stack * factor, label)
+    _draw_rows(figure, image, bar, drawn, lags, edges, row_of, "Scaled to row" if scale_rows else label)
+    top.set_xlim(*_outer(lags))
+    labels = arrival_times((top, image), float(distances(ds)[0]), velocities)
+    top.set_title(title or _title(ds, pair, treatment), pad=14 if labels else 6)
+    settle(figure, labels)
+    return figure
+
+
+def time_grid(starts: npt.NDArray[np.datetime64]) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Even rows that hold uneven times: edges in days since 1970, and the time behind each row (-1 = none).
+
+    A time reaches to the next, or, before a gap (more than 1.5 times the usual step), for one usual step; months
+    are thus contiguous. A single time counts as a day.
+    """
+    begin = starts.astype("datetime64[ns]").astype(np.int64)
+    if (np.diff(begin) <= 0).any():
+        raise InputError("the times of the rows do not increase: sort the dataset by time first")
+    steps = np.diff(begin)
+    usual = int(np.median(steps)) if len(steps) else DAY_NS
+    length = np.append(np.where(steps <= 1.5 * usual, steps, usual), usual)
+    unit = int(np.gcd.reduce(np.append(steps, length)))
+    total = int(begin[-1] + length[-1] - begin[0])
+    if total // unit > MOST_ROWS:
+        unit = max(usual, total // MOST_ROWS)
+    edges = begin[0] + unit * np.arange(round(total / unit) + 1)
+    middle = edges[:-1] + unit // 2
+    row_of = np.searchsorted(begin, middle, side="right") - 1
+    row_of[middle >= begin[row_of] + length[row_of]] = -1
+    return edges / DAY_NS, row_of
+
+
+def _only_pair(ds: xr.Dataset) -> str:
+    pairs = ds["pair"].values
+    if len(pairs) != 1:
+        listing = ", ".join(map(str, pairs[:4])) + (", ..." if len(pairs) > 4 else "")
+        raise InputError(f"a correlogram is of one pair, not {len(pairs)}: choose one of {listing}")
+    return str(pairs[0])
+
+
+def _rows(ds: xr.Dataset) -> tuple[Array, npt.NDArray[np.datetime64]]:
+    dim = time_dim(ds)
+    if dim is None:
+        raise InputError("a correlogram needs correlations by day (or sub-stack, or period): these have no such dimension")
+    return np.asarray(ds["ccf"].transpose("pair", dim, "lag").values[0], float), ds[dim].values
+
+
+def _panels(n_rows: int) -> tuple[Figure, Axes, Axes, Axes]:
+    """Figure with the stack above, the image below (as high as its rows need) and the colour bar beside it."""
+    height = float(np.clip(0.22 * n_rows, 0.8, 4.6))
+    figure = Figure(figsize=(WIDTH_IN, height + 2.1), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=[1.1, height], width_ratios=[1, 0.018], hspace=0.02, wspace=0.01)
+    top = figure.add_subplot(grid[0, 0])
+    image = figure.add_subplot(grid[1, 0], sharex=top)
+    bar = figure.add_subplot(grid[1, 1])
+    for ax in (top, image, bar):
+        dress(ax)
+    return figure, top, image, bar
+
+
+def _draw_stack(ax: Axes, lags: Array, stack: Array, label: str) -> None:
+    ax.plot(lags, stack, color=INK, lw=0.8)
+    ax.axhline(0.0, color=INK, lw=0.4, alpha=0.4)
+    limit = float(np.abs(stack).max()) or 1.0
+    ax.set_ylim(-1.12 * limit, 1.12 * limit)
+    ax.locator_params(axis="y", nbins=3)
+    ax.set_ylabel(label.replace("Correlation", "Stack"))
+    ax.tick_params(labelbottom=False)
+
+
+def _draw_rows(
+    figure: Figure,
+    ax: Axes,
+    bar: Axes,
+    rows: Array,
+    lags: Array,
+    edges: Array,
+    row_of: npt.NDArray[np.int64],
+    label: str,
+) -> None:
+    cells = np.where((row_of >= 0)[:, None], rows[row_of], np.nan)
+    limit = symmetric_limit(cells)
+    ax.set_facecolor(MISSING)
+    drawn = ax.imshow(
+        cells,
+        extent=(*_outer(lags), edges[-1], edges[0]),
+        aspect="auto",
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+        interpolation_stage="data",
+    )
+    date_ticks(ax, edges)
+    ax.set_xlabel("Lag (s)")
+    colours = figure.colorbar(drawn, cax=bar, extend="both" if np.nanmax(np.abs(cells)) > limit else "neither")
+    colours.set_label(label)
+    colours.ax.tick_params(labelsize=SMALL)
+    if (~np.isfinite(cells).all(axis=1)).any():
+        ax.set_ylabel("Date (UTC; grey: no data)")
+    else:
+        ax.set_ylabel("Date (UTC)")
+
+
+def _outer(lags: Array) -> tuple[float, float]:
+    half = float(lags[1] - lags[0]) / 2.0
+    return float(lags[0]) - half, float(lags[-1]) + half
+
+
+def _title(ds: xr.Dataset, pair: str, treatment: Treatment) -> str:
+    a, b = str(ds["channel_a"].values[0]), str(ds["channel_b"].values[0])
+    distance = float(distances(ds)[0])
+    known = np.isfinite(distance)
+    azimuth = float(ds["azimuth_deg"].values[0]) if "azimuth_deg" in ds and distance > 0 else np.nan
+    parts = [
+        f"{a} autocorrelation" if a == b else f"{a} – {b}",
+        f"{distance:.{1 if distance < 1000 else 0}f} km" if known and a != b else "",
+        f"azimuth {azimuth:.0f}°" if np.isfinite(azimuth) else "",
+        treatment.words(),
+    ]
+    return "   ".join(part for part in parts if part)

@@ -1,0 +1,96 @@
+"""A workspace is one object-store URL: a folder or s3://bucket/prefix.
+
+The only primitive beyond reading and writing whole objects is create-if-absent, which has exactly one winner on
+every store.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
+from obstore.store import LocalStore, from_url
+
+from seisloom.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from zarr.storage import ObjectStore
+
+
+class Storage:
+    """Objects under one URL, named by keys with slashes."""
+
+    def __init__(self, url: str | Path, create: bool = False) -> None:
+        self.url = str(url)
+        try:
+            if "://" in self.url:
+                self.store: Any = from_url(self.url)
+            else:
+                path = Path(self.url).expanduser().resolve()
+                if not create and not path.is_dir():
+                    raise WorkspaceError(f"{self.url}: no such workspace")
+                self.store = LocalStore(prefix=path, mkdir=True)
+        except (BaseError, OSError, ValueError) as error:
+            raise WorkspaceError(f"{self.url}: cannot be used as a workspace: {error}") from error
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object whole, in place of one that may be there."""
+        self._put(key, data, "overwrite")
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Write an object if there is none of that key; False where there is."""
+        try:
+            self._put(key, data, "create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _put(self, key: str, data: bytes, mode: Any) -> None:
+        try:
+            self.store.put(key, data, mode=mode)
+        except AlreadyExistsError:
+            raise
+        except (BaseError, OSError) as error:
+            hint = "no permission to write" if isinstance(error, PermissionDeniedError) else "cannot be written"
+            raise WorkspaceError(f"{self.url}/{key}: {hint}: {error}") from error
+
+    def get(self, key: str) -> bytes | None:
+        """The object, or None where there is none."""
+        try:
+            return bytes(self.store.get(key).bytes())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise WorkspaceError(f"{self.url}/{key}: cannot be read: {error}") from error
+
+    def get_json(self, key: str) -> Any:
+        """The object parsed as JSON, or None where there is none."""
+        data = self.get(key)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError as error:
+            raise WorkspaceError(f"{self.url}/{key}: damaged, not valid JSON: {error}") from error
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys below a prefix, sorted."""
+        try:
+            found = [item["path"] for batch in self.store.list(prefix) for item in batch]
+        except (BaseError, OSError) as error:
+            raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {error}") from error
+        return sorted(found)
+
+    def delete(self, keys: list[str]) -> None:
+        """Remove objects; those that are not there are passed over."""
+        for key in keys:
+            try:
+                self.store.delete(key)
+            except FileNotFoundError:
+                continue
+
+    def zarr(self, read_only: bool = False) -> ObjectStore:
+        """The workspace as a Zarr store; hierarchies are opened in it by their key as the group path."""
+        from zarr.storage import ObjectStore
+
+        return ObjectStore(self.store, read_only=read_only)
