@@ -102,8 +102,8 @@ def _coefficients(stage: Any, f: Real) -> Complex | None:
         return values
     if not a:
         return _fir(b, "NONE", stage, f) if b else None
-    inverse_z = np.exp(-2j * np.pi * f / float(stage.decimation_input_sample_rate))
-    quotient: Complex = np.polyval(b[::-1], inverse_z) / np.polyval(a[::-1], inverse_z)
+    inverse_z: Complex = np.exp(-2j * np.pi * f / float(stage.decimation_input_sample_rate))
+    quotient: Complex = np.divide(np.polyval(b[::-1], inverse_z), np.polyval(a[::-1], inverse_z), dtype=complex)
     return quotient
 
 

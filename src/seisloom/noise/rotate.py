@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Float64 = npt.NDArray[np.float64]
+Table = dict[str, npt.NDArray]
 AXES = "RTZ"
 # Triples of orientation codes that make a sensor, the first complete one of which is taken.
 TRIPLES = ("ZNE", "Z12", "123", "ABC", "UVW")
@@ -31,6 +32,8 @@ AZIMUTHS = {"N": 0.0, "E": 90.0, "Z": 0.0, "3": 0.0}
 DIPS = {"N": 0.0, "E": 0.0, "1": 0.0, "2": 0.0, "Z": -90.0, "3": -90.0}
 # Three directions in one plane, 120° from one another, are each this far from perpendicular and span no space.
 COPLANAR_DEG = 30.0
+ENDS = ("channel_{}", "sensor_azimuth_{}_deg", "sensor_dip_{}_deg")
+PAIR_COLUMNS = [name.format(end) for end in "ab" for name in ENDS] + ["distance_km", "azimuth_deg", "back_azimuth_deg"]
 # Matrix elements below this are rounding: the channel has no part in the component.
 NEGLIGIBLE = 1e-9
 
@@ -63,10 +66,11 @@ def rotate(dataset: xr.Dataset, *, max_skew_deg: float = 15.0) -> xr.Dataset:
     """
     if not 0 <= max_skew_deg < COPLANAR_DEG:
         raise InputError(f"max_skew_deg is {max_skew_deg}: use at least 0 and less than {COPLANAR_DEG:g}")
+    table = {name: dataset[name].values for name in PAIR_COLUMNS}
     turns, left_out = {}, []
-    for (a, b), rows in _sensor_pairs(dataset).items():
+    for (a, b), rows in _sensor_pairs(table).items():
         try:
-            turns[a, b] = _turn(dataset, a, b, rows, max_skew_deg)
+            turns[a, b] = _turn(table, a, b, rows, max_skew_deg)
         except InputError as error:
             left_out.append({"pair": f"{a}_{b}", "reason": str(error)})
     if not turns:
@@ -80,23 +84,23 @@ def rotate(dataset: xr.Dataset, *, max_skew_deg: float = 15.0) -> xr.Dataset:
     return out
 
 
-def _sensor_pairs(dataset: xr.Dataset) -> dict[tuple[str, str], dict[str, int]]:
+def _sensor_pairs(table: Table) -> dict[tuple[str, str], dict[str, int]]:
     """Row of every pair of orientation codes ("NE"), by pair of sensors (channel names less the last letter)."""
     found: dict[tuple[str, str], dict[str, int]] = {}
-    names = (dataset[f"channel_{end}"].values.astype(str) for end in "ab")
+    names = (table[f"channel_{end}"].astype(str) for end in "ab")
     for row, (a, b) in enumerate(zip(*names, strict=True)):
         found.setdefault((a[:-1], b[:-1]), {})[a[-1] + b[-1]] = row
     return dict(sorted(found.items()))
 
 
-def _turn(dataset: xr.Dataset, a: str, b: str, rows: dict[str, int], max_skew_deg: float) -> _Turn:
+def _turn(table: Table, a: str, b: str, rows: dict[str, int], max_skew_deg: float) -> _Turn:
     """How the correlations of sensors a and b are turned; InputError says why they cannot be."""
     if a == b:
         raise InputError("both ends are one sensor: there is no radial direction")
     chosen = _complete(rows)
     first = chosen[0, 0]
     distance, azimuth, back_azimuth = (
-        float(dataset[name].values[first]) for name in ("distance_km", "azimuth_deg", "back_azimuth_deg")
+        float(table[name][first]) for name in ("distance_km", "azimuth_deg", "back_azimuth_deg")
     )
     if not (np.isfinite(azimuth) and np.isfinite(back_azimuth)):
         raise InputError("the azimuth is unknown: a station has no coordinates")
@@ -104,8 +108,8 @@ def _turn(dataset: xr.Dataset, a: str, b: str, rows: dict[str, int], max_skew_de
         raise InputError("the two sensors are at one place: there is no radial direction")
     return _Turn(
         chosen,
-        _matrix(dataset, "a", chosen[:, 0], azimuth, max_skew_deg),
-        _matrix(dataset, "b", chosen[0], back_azimuth + 180.0, max_skew_deg),
+        _matrix(table, "a", chosen[:, 0], azimuth, max_skew_deg),
+        _matrix(table, "b", chosen[0], back_azimuth + 180.0, max_skew_deg),
     )
 
 
@@ -119,19 +123,11 @@ def _complete(rows: dict[str, int]) -> npt.NDArray[np.int64]:
     raise InputError(f"nine pairs of components are needed, from {', '.join(TRIPLES)}; there are {here}")
 
 
-def _matrix(
-    dataset: xr.Dataset, end: str, rows: npt.NDArray[np.int64], radial_deg: float, max_skew_deg: float
-) -> Float64:
+def _matrix(table: Table, end: str, rows: npt.NDArray[np.int64], radial_deg: float, max_skew_deg: float) -> Float64:
     """Matrix (RTZ, channel) that turns the records of a sensor, whose radial direction has this azimuth (degrees)."""
-    names = [str(name) for name in dataset[f"channel_{end}"].values[rows]]
-    directions = np.array([
-        _direction(
-            name,
-            float(dataset[f"sensor_azimuth_{end}_deg"].values[row]),
-            float(dataset[f"sensor_dip_{end}_deg"].values[row]),
-        )
-        for name, row in zip(names, rows, strict=True)
-    ])  # fmt: skip
+    names = [str(name) for name in table[f"channel_{end}"][rows]]
+    azimuths, dips = (table[f"sensor_{angle}_{end}_deg"][rows] for angle in ("azimuth", "dip"))
+    directions = np.array([_direction(*row) for row in zip(names, azimuths, dips, strict=True)])
     skew = np.degrees(np.arcsin(np.clip(np.abs(np.triu(directions @ directions.T, 1)), 0, 1)))
     if skew.max() > max_skew_deg:
         i, j = np.unravel_index(skew.argmax(), skew.shape)

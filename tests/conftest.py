@@ -1,0 +1,27 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded generator, the same for every test."""
+    return np.random.default_rng(20190203)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real records beside the project; the test is skipped where there is none."""
+    if not DATA.is_dir():
+        if os.environ.get("SEISLOOM_REQUIRE_DATA"):
+            pytest.fail(f"the real records are required here, and {DATA} is not there")
+        pytest.skip(f"real records are not at {DATA}")
+    return DATA
