@@ -11,8 +11,9 @@ from seisloom.noise.stack.rows import Array, Float64, row_blocks
 def acf(rows: Array, weights: Float64, lag: Float64 | None, *, exponent: float) -> Float64:
     """Mean of the rows, filtered by P(f)^exponent (Nakata et al. 2015, J. Geophys. Res. 120, 1159–1173, appendix B).
 
-    P is the mean cross-spectrum of different rows over the mean power spectrum, from 0 (no agreement; negative values
-    count as none) to 1. Its double sum over rows j ≠ k of X_j X_k* is |sum X_j|² less the sum of |X_j|².
+    P is the mean cross-spectrum of different rows over the mean power spectrum: 1 where the rows are equal, about 0
+    where they have nothing in common. Chance makes it negative there, which counts as 0 (NoisePy and StackMaster let
+    such frequencies through with their sign turned). The sum over rows j ≠ k of X_j X_k* is |sum X_j|² - sum |X_j|².
     """
     n_lag = rows.shape[-1]
     nfft = ducc0.fft.good_size(n_lag, True)

@@ -29,10 +29,9 @@ def nroot(rows: Array, weights: Float64, lag: Float64 | None, *, root: float) ->
     """
     mean = np.zeros((rows.shape[0], rows.shape[2]))
     for part in row_blocks(rows.shape):
-        signed = np.abs(rows[:, part])
-        np.power(signed, 1 / root, out=signed) if root != 2 else np.sqrt(signed, out=signed)
-        np.copysign(signed, rows[:, part], out=signed)
-        mean += weighted_sum(signed, weights[:, part])
+        size = np.abs(rows[:, part])
+        size = np.sqrt(size, out=size) if root == 2 else np.power(size, 1 / root, out=size)
+        mean += weighted_sum(np.copysign(size, rows[:, part], out=size), weights[:, part])
     return mean * np.abs(mean) ** (root - 1)
 
 

@@ -80,7 +80,7 @@ _ROBUST = {
     **_WINDOW,
 }
 METHODS: dict[str, Method] = {
-    "linear": Method(linear, "mean", weighted=True),
+    "linear": Method(linear, "mean, weighted by window counts where they are given", weighted=True),
     "pws": Method(
         pws,
         "phase-weighted stack (Schimmel & Paulssen 1997)",

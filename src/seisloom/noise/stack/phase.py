@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ducc0
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ GAUSSIAN_REACH = 6.1
 
 
 def pws(rows: Array, weights: Float64, lag: Float64 | None, *, power: float, smooth_s: float) -> Float64:
-    """Phase-weighted stack (Schimmel & Paulssen 1997, Geophys. J. Int. 130, 497–505, eq. 3).
+    """Phase-weighted stack (Schimmel & Paulssen 1997, Geophys. J. Int. 130, 497–505).
 
     c(t)^power times the linear stack, with c(t) = |mean over rows of exp(i φ_j(t))| between 0 and 1 and φ_j the phase
     of the analytic signal. ``smooth_s`` averages c over a running window (s) first.
@@ -23,7 +25,7 @@ def pws(rows: Array, weights: Float64, lag: Float64 | None, *, power: float, smo
 
 
 def robust_pws(
-    rows: Array, weights: Float64, lag: Float64 | None, *, power: float, smooth_s: float, **options: float
+    rows: Array, weights: Float64, lag: Float64 | None, *, power: float, smooth_s: float, **options: Any
 ) -> Float64:
     """Phase weights of :func:`pws` times the robust stack: ``robustpws`` of SeisNoise.jl, times the number of rows.
 
@@ -96,8 +98,7 @@ def _phasors(rows: Array) -> tuple[Array, Array]:
     """Cosine and sine of the phase of the analytic signal; zero where a row is zero throughout."""
     # Squares of small amplitudes underflow in float32, so rows are scaled to a peak of one; phases do not mind.
     peak = np.maximum(rows.max(axis=-1, keepdims=True), -rows.min(axis=-1, keepdims=True))
-    real = _padded(rows, ducc0.fft.good_size(rows.shape[-1], True))
-    real *= 1 / np.where(peak > 0, peak, 1)
+    real = _padded(rows, ducc0.fft.good_size(rows.shape[-1], True), 1 / np.where(peak > 0, peak, 1))
     imaginary = _hilbert(real)
     real, imaginary = real[..., : rows.shape[-1]], imaginary[..., : rows.shape[-1]]
     scale = real * real
@@ -109,9 +110,10 @@ def _phasors(rows: Array) -> tuple[Array, Array]:
     return real, imaginary
 
 
-def _padded(data: Array, nfft: int) -> Array:
+def _padded(data: Array, nfft: int, factor: Array | float = 1.0) -> Array:
+    """Data times a factor, with zeros behind up to length nfft."""
     padded = np.empty((*data.shape[:-1], nfft), data.dtype)
-    padded[..., : data.shape[-1]] = data
+    np.multiply(data, factor, out=padded[..., : data.shape[-1]])
     padded[..., data.shape[-1] :] = 0
     return padded
 
@@ -136,7 +138,8 @@ def _band(nfft: int, lag: Float64 | None, freqmin: float | None, freqmax: float 
 def _voice(spectra: npt.NDArray, k: int, width: float, nfft: int) -> npt.NDArray:
     """S-transform at frequency k of one-sided spectra (..., nfft // 2 + 1), as (..., nfft) over time.
 
-    The inverse FFT over m of X(k + m) exp(-2 π² m² width² / k²) (Stockwell et al. 1996, eq. 12), of the analytic signal.
+    The inverse FFT over m of X(k + m) exp(-2 π² m² width² / k²) (Stockwell et al. 1996, IEEE Trans. Signal Process. 44,
+    998–1001), of the analytic signal.
     """
     sigma = k / (2 * np.pi * width)
     reach = int(GAUSSIAN_REACH * sigma)

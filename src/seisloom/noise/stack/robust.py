@@ -1,4 +1,4 @@
-"""Robust stack: rows that do not look like the stack count little (Pavlis & Vernon 2010, Comput. Geosci. 36, 910–919)."""
+"""Robust stack: rows that do not look like the stack count little (Pavlis & Vernon 2010, Comput. Geosci. 36, 910)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _median(rows: Array, valid: npt.NDArray[np.bool_]) -> Float64:
     count = valid.sum(axis=-1)[:, None, None]
     missing = ~valid[:, None, :]
     for start in range(0, rows.shape[2], MEDIAN_LAGS):
-        # Sorting whole columns is faster than np.median, whose partition is about two order statistics at once.
+        # Sorting whole columns is faster than np.median, which selects the two middle values.
         columns = rows[:, :, start : start + MEDIAN_LAGS].transpose(0, 2, 1).copy()
         np.copyto(columns, np.inf, where=missing)
         columns.sort(axis=-1)
