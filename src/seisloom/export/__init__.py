@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seisloom.errors import InputError
-from seisloom.export.rows import BLOCK_BYTES, Rows, check, select
+from seisloom.export.rows import BLOCK_BYTES, Rows, check
 from seisloom.export.target import replacing
+from seisloom.noise.select import select_pairs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +62,7 @@ def export(
         raise InputError(f"unknown export format {file_format!r}: {hint}There are {', '.join(FORMATS)}")
     module, folder = _WRITERS[file_format]
     check(data)
-    data = select(data, pairs)
+    data = select_pairs(data, pairs)
     writer = import_module(f"seisloom.export.{module}")
     rows = Rows(data, block_bytes, progress)
     with replacing(Path(out), folder, overwrite) as target:

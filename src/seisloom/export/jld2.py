@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seisloom.export.rows import Rows, attributes, row_variables, sampling_rate, times_ns
+from seisloom.export.rows import Rows, archive_attributes, row_variables, sampling_rate, times_ns
 from seisloom.waveforms.base import NS_PER_S
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write(data: xr.Dataset, rows: Rows, target: Path) -> int:
     fields = _Fields(data)
     # The 1.8 file format is the one that JLD2.jl writes itself.
     with h5py.File(target, "w", libver=("v108", "v108"), userblock_size=HEADER_BYTES) as file:
-        for name, value in attributes(data.attrs).items():
+        for name, value in archive_attributes(data).items():
             _put(file.require_group("attributes"), name, value)
         for block in rows.blocks(pair_by_pair=True):
             for i, times, ccf in block.by_pair():

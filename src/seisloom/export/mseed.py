@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seisloom.export.rows import Rows, attributes, row_variables, sampling_rate, times_ns
+from seisloom.export.rows import Rows, archive_attributes, row_variables, sampling_rate, times_ns
 from seisloom.waveforms.base import NS_PER_S
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _write_index(data: xr.Dataset, pairs: list[dict[str, Any]], path: Path) -> N
         "sampling_rate_hz": sampling_rate(data),
         "first_lag_s": float(data["lag"].values[0]),
         "row_starts": [str(text) for text in starts],
-        "attributes": attributes(data.attrs),
+        "attributes": archive_attributes(data),
     }
     # One line a pair: a file that people can read and that stays small with a year of days.
     lines = ",\n".join(json.dumps(pair) for pair in pairs)

@@ -66,8 +66,5 @@ def _labelled(data: xr.Dataset) -> xr.Dataset:
     out = data.copy().drop_encoding()
     out.attrs = {"Conventions": "CF-1.11"} | attributes(data.attrs)
     for name in out.variables:
-        defaults = dict(ATTRIBUTES.get(str(name), {}))
-        if name == "ccf" and "units" in data.attrs:
-            defaults["units"] = str(data.attrs["units"])
-        out[name].attrs = defaults | attributes(data[name].attrs)
+        out[name].attrs = ATTRIBUTES.get(str(name), {}) | attributes(data[name].attrs)
     return out

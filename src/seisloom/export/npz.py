@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seisloom.export.rows import Rows, attributes
+from seisloom.export.rows import Rows, archive_attributes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,7 +23,7 @@ def write(data: xr.Dataset, rows: Rows, target: Path) -> int:
     Missing rows are NaN.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        _add(archive, "attributes", np.array(json.dumps(attributes(data.attrs))))
+        _add(archive, "attributes", np.array(json.dumps(archive_attributes(data))))
         axes = {str(name): list(variable.dims) for name, variable in data.variables.items()}
         _add(archive, "dimensions", np.array(json.dumps(axes)))
         for name in data.variables:

@@ -6,10 +6,8 @@ A row is one correlation function: one pair on one day (sub-stack, window, stack
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,26 +118,10 @@ def check(data: xr.Dataset) -> None:
         raise InputError(f"there is nothing to export: the correlations have {sizes}")
 
 
-def select(data: xr.Dataset, pairs: Sequence[str] | None) -> xr.Dataset:
-    """The pairs that are asked for, in the order of the archive; all for None.
-
-    A pair is named by its channels (NET.STA.LOC.CHA_NET.STA.LOC.CHA) or stations (NET.STA_NET.STA), or by a
-    pattern of either with ``*`` and ``?``. InputError, with the nearest names, where there is no such pair.
-    """
-    if not pairs:
-        return data
-    names = [str(name) for name in data["pair"].values]
-    a, b = ([str(c).rsplit(".", 2)[0] for c in data[f"channel_{end}"].values] for end in "ab")
-    forms = [(name, f"{left}_{right}") for name, left, right in zip(names, a, b, strict=True)]
-    chosen: set[int] = set()
-    for wanted in pairs:
-        found = [i for i, form in enumerate(forms) if any(fnmatchcase(name, wanted) for name in form)]
-        if not found:
-            near = get_close_matches(wanted, {name for form in forms for name in form}, n=3)
-            hint = f"nearest are {', '.join(near)}" if near else f"there are, for example, {', '.join(names[:3])}"
-            raise InputError(f"no pair {wanted!r} among {len(names)}: {hint} (* and ? match any letters)")
-        chosen.update(found)
-    return data.isel(pair=sorted(chosen))
+def archive_attributes(data: xr.Dataset) -> dict[str, str | int | float]:
+    """The attributes of a dataset and the units of its correlations, for formats without attributes of variables."""
+    units = {"units": data["ccf"].attrs["units"]} if "units" in data["ccf"].attrs else {}
+    return attributes(units | data.attrs)
 
 
 def attributes(values: Mapping[Any, Any]) -> dict[str, str | int | float]:
