@@ -10,6 +10,7 @@ import sys
 import typer
 
 from seisloom import __version__
+from seisloom.cli.demo import demo
 from seisloom.cli.export import export
 from seisloom.cli.noise import correlate, stack, stations
 from seisloom.cli.plot import app as plot_app
@@ -42,6 +43,7 @@ app.command()(correlate)
 app.command()(stack)
 app.add_typer(plot_app, name="plot")
 app.command()(export)
+app.command()(demo)
 
 
 def main() -> None:

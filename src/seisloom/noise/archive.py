@@ -153,9 +153,12 @@ def _open(storage: Storage, path: str, remedy: str) -> xr.Dataset:
     import xarray as xr
 
     try:
-        return xr.open_zarr(storage.zarr(read_only=True), group=path, consolidated=False, zarr_format=3)
+        data = xr.open_zarr(storage.zarr(read_only=True), group=path, consolidated=False, zarr_format=3)
     except FileNotFoundError as error:
         raise WorkspaceError(f"{storage.url}: holds no {path}; {remedy}") from error
+    # Variable-width strings are newer than much of what users do with names.
+    names = [str(c) for c in data.coords if data[c].dtype.kind == "T"]
+    return data.assign_coords({c: (data[c].dims, data[c].values.astype(object)) for c in names})
 
 
 def _pairs_a_chunk(n_pairs: int, values_a_pair: int) -> tuple[int, int]:
@@ -182,12 +185,6 @@ def _write_time(group: zarr.Group, name: str, times: pd.DatetimeIndex) -> None:
 
 
 def _write_column(group: zarr.Group, name: str, values: npt.NDArray) -> None:
-    if values.dtype == object:
-        width = max(map(len, values))
-        if any(not v.isascii() for v in values):
-            raise InputError(f"{name}: only ASCII codes can be stored")
-        values = values.astype(f"S{width}").astype(f"U{width}")
-        array = group.create_array(name, shape=values.shape, dtype=np.dtypes.StringDType(), dimension_names=("pair",))
-        array[:] = values.astype(np.dtypes.StringDType())
-        return
+    if values.dtype.kind not in "fiub":
+        values = np.array(values, dtype=np.dtypes.StringDType())
     group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=("pair",))[:] = values

@@ -3,8 +3,9 @@
 ObsPy's evaluation gives the same numbers but loads all of its signal processing first and takes some 100 ms a channel
 with FIR stages; here a channel takes about a millisecond. Stage kinds that are not listed below are left to ObsPy.
 Conventions (SEED manual, appendix C; evalresp): a filter stage is scaled to gain 1 at its gain frequency, unless that is the
-frequency of the overall sensitivity, and multiplied by the stage gain; symmetric FIR filters have zero phase;
-asymmetric ones are corrected by the delay that the digitiser applied.
+frequency of the overall sensitivity, and multiplied by the stage gain; FIR coefficients that are listed in full and do not
+add up to 1 are scaled to; symmetric FIR filters have zero phase; asymmetric ones are corrected by the delay that the
+digitiser applied.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ INPUT_UNITS = {
     "M/S**2": 2, "M/(S**2)": 2, "M/S/S": 2, "M/S^2": 2, "M/SEC**2": 2, "M/(SEC**2)": 2,
 }  # fmt: skip
 UNIT_SCALES = {"NM": 1e9, "UM": 1e6, "MM": 1e3, "CM": 1e2}
+# How far from 1 evalresp lets the sum of FIR coefficients be.
+FIR_SUM_TOLERANCE = 0.02
 # The C library behind ObsPy's evaluation has global state and runs without the interpreter lock.
 _OBSPY = threading.Lock()
 
@@ -46,8 +49,11 @@ def evaluate_response(response: Any, frequencies: Real, output: str) -> Complex:
     motion, scale = units
     total = scale * (2j * np.pi * frequencies) ** (motion - INTEGRATIONS[output])
     reference = _sensitivity_frequency(response)
-    for stage in stages:
-        total = total * _stage(stage, frequencies, reference)
+    try:
+        for stage in stages:
+            total = total * _stage(stage, frequencies, reference)
+    except TypeError:  # a stage lacks a number, which ObsPy may know how to guess
+        return _by_obspy(response, frequencies, output)
     return total
 
 
@@ -79,9 +85,11 @@ def _gain_only(stage: Any, f: Real) -> Complex | None:
     return None
 
 
-def _poles_zeros(stage: Any, f: Real) -> Complex:
+def _poles_zeros(stage: Any, f: Real) -> Complex | None:
     kind = stage.pz_transfer_function_type
     if kind == "DIGITAL (Z-TRANSFORM)":
+        if not stage.zeros and not stage.poles:
+            return None
         s = np.exp(2j * np.pi * f / float(stage.decimation_input_sample_rate))
     else:
         s = 2j * np.pi * f if kind == "LAPLACE (RADIANS/SECOND)" else 1j * f
@@ -117,7 +125,10 @@ def _fir(b: list[float], symmetry: str, stage: Any, f: Real) -> Complex | None:
         b = b + b[-2::-1]
     elif symmetry == "EVEN":  # the first half
         b = b + b[::-1]
-    if len(b) == 1 and b[0] == 1.0:
+    elif abs(sum(b) - 1.0) > FIR_SUM_TOLERANCE and sum(b):
+        total = sum(b)
+        b = [c / total for c in b]
+    if b == [1.0]:
         return None
     rate = float(stage.decimation_input_sample_rate)
     inverse_z = np.exp(-2j * np.pi * f / rate)

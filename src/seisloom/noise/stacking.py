@@ -155,9 +155,7 @@ def _write(
 
 def _pair_table(data: xr.Dataset) -> pd.DataFrame:
     columns = {str(c): data[c].values for c in data.coords if data[c].dims == ("pair",)}
-    return pd.DataFrame(
-        {k: v.astype(str).astype(object) if v.dtype.kind not in "fiub" else v for k, v in columns.items()}
-    )
+    return pd.DataFrame({k: v if v.dtype.kind in "fiub" else v.astype(object) for k, v in columns.items()})
 
 
 def _write_snr(group: Any, ratios: npt.NDArray[np.float64]) -> None:

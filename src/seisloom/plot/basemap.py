@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def land(box: Box) -> list[Array]:
     rings = []
     for ring in _polylines("land", _level(box)):
         for shift in (-360.0, 0.0, 360.0):
-            moved = ring + (shift, 0.0)
+            moved = shifted(ring, shift)
             low, high = moved.min(axis=0), moved.max(axis=0)
             if high[0] <= west or low[0] >= east or high[1] <= south or low[1] >= north:
                 continue
@@ -57,6 +58,11 @@ def unwrapped(box: Box) -> Box:
     """The box with west < east: a west greater than east means that it crosses the ±180° meridian."""
     west, south, east, north = box
     return (west, south, east + 360.0 if east < west else east, north)
+
+
+def shifted(line: Array, degrees: float) -> Array:
+    """The line moved east."""
+    return line + np.array([degrees, 0.0])
 
 
 def clip_ring(ring: Array, box: Box) -> Array:
@@ -98,7 +104,7 @@ def _lines(layer: str, box: Box) -> list[Array]:
         near = drawn & (high[:, 0] + shift >= west) & (low[:, 0] + shift <= east)
         edges = np.diff(near.astype(np.int8), prepend=0, append=0)
         for first, last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
-            found.append(xy[first : last + 1] + (shift, 0.0))
+            found.append(shifted(xy[first : last + 1], shift))
     return found
 
 
@@ -117,7 +123,7 @@ def _level(box: Box) -> str:
 
 def _polylines(layer: str, level: str) -> list[Array]:
     xy, starts = _read(layer, level)
-    return [xy[first:last] for first, last in zip(starts[:-1], starts[1:], strict=True)]
+    return [xy[first:last] for first, last in pairwise(starts)]
 
 
 @cache
@@ -131,7 +137,7 @@ def _read(layer: str, level: str) -> tuple[Array, npt.NDArray[np.int64]]:
     """Points (n, 2) of all lines of a layer in degrees, and where each line starts (and the last one ends)."""
     arrays = _file()
     steps = [np.cumsum(arrays[f"{layer}_{level}_{axis}"], dtype=np.int64) for axis in ("dx", "dy")]
-    starts = np.concatenate([[0], np.cumsum(arrays[f"{layer}_{level}_n"], dtype=np.int64)])
-    xy = np.stack(steps, axis=1) * float(arrays["quantum_deg"])
+    starts: npt.NDArray[np.int64] = np.concatenate([[0], np.cumsum(arrays[f"{layer}_{level}_n"], dtype=np.int64)])
+    xy = np.stack(steps, axis=1).astype(float) * np.float64(arrays["quantum_deg"])
     xy.flags.writeable = False
     return xy, starts

@@ -96,7 +96,9 @@ def _only_pair(ds: xr.Dataset) -> str:
 def _rows(ds: xr.Dataset) -> tuple[Array, npt.NDArray[np.datetime64]]:
     dim = time_dim(ds)
     if dim is None:
-        raise InputError("a correlogram needs correlations by day (or sub-stack, or period): these have no such dimension")
+        raise InputError(
+            "a correlogram needs correlations by day (or sub-stack, or period): these have no such dimension"
+        )
     return np.asarray(ds["ccf"].transpose("pair", dim, "lag").values[0], float), ds[dim].values
 
 

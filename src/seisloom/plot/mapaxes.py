@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.collections import LineCollection
 from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.patheffects import withStroke
 from matplotlib.path import Path
+from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 from seisloom.plot import basemap
@@ -28,6 +28,8 @@ SEA, LAND, COAST, BORDER = "#e3ecf3", "#f6f3ec", "#6f8190", "#8c8378"
 SINGLE_POINT_KM = 25.0
 # Wider maps show by their own coasts where they are.
 LOCATOR_MAX_DEG = 12.0
+# On wider maps the scale varies too much for one bar to mean anything.
+BAR_MAX_DEG = 120.0
 LOCATOR_IN = (1.15, 0.85)
 BAR_IN = (1.8, 0.42)
 Corner = tuple[int, int]
@@ -137,16 +139,16 @@ def free_corner(
     return None
 
 
-def room_for_bar(box: Box, lon: Array, lat: Array, width_in: float) -> tuple[Box, Corner]:
-    """A corner for the scale bar; where points fill all of them the box grows southwards (at the pole, northwards)."""
+def room_for_bar(box: Box, lon: Array, lat: Array, width_in: float) -> tuple[Box, Corner | None]:
+    """A corner for the scale bar; where points fill all of them the box grows southwards. None: too wide for one."""
+    west, south, east, north = box
+    if east - west > BAR_MAX_DEG:
+        return box, None
     corner = free_corner(box, lon, lat, BAR_IN, width_in)
     if corner is not None:
         return box, corner
-    west, south, east, north = box
     strip = (north - south) * BAR_IN[1] / (width_in * map_ratio(box))
-    if south - strip >= -90.0:
-        return (west, south - strip, east, north), (0, 0)
-    return (west, south, east, min(north + strip, 90.0)), (0, 1)
+    return (west, max(south - strip, -90.0), east, north), (0, 0)
 
 
 def scale_bar(ax: Axes, box: Box, corner: Corner) -> Bbox:
@@ -167,7 +169,13 @@ def scale_bar(ax: Axes, box: Box, corner: Corner) -> Bbox:
     where = f" at {degrees(round(latitude), 'NS')}" if varies else ""
     unit = f"{length:,.0f} km" if length >= 1 else f"{1000 * length:g} m"
     side, end = (("left", left), ("right", right))[corner[0]]
-    spot = {"xytext": (0, 2), "textcoords": "offset points", "ha": side, "va": "bottom", "fontsize": SMALL}
+    spot: dict[str, Any] = {
+        "xytext": (0, 2),
+        "textcoords": "offset points",
+        "ha": side,
+        "va": "bottom",
+        "fontsize": SMALL,
+    }
     text = ax.annotate(unit + where, (end, high), path_effects=halo, zorder=5, **spot)
     return Bbox.union([Bbox([[x, y], [x + pixels, y + 1]]), text.get_window_extent()])
 
@@ -179,11 +187,10 @@ def locator(ax: Axes, box: Box, corner: Corner, size_in: float) -> Bbox:
     middle = float(np.clip((south + north) / 2, -90.0 + tall / 2, 90.0 - tall / 2))
     wide = min(tall / shrink(middle), 340.0)
     around = ((west + east - wide) / 2, middle - tall / 2, (west + east + wide) / 2, middle + tall / 2)
-    frame, inch = ax.get_window_extent(), ax.figure.dpi
-    size = np.array([size_in, size_in * map_ratio(around)]) * inch / frame.size
-    gap = 0.06 * inch / frame.size
-    place = np.where(np.array(corner) == 0, gap, 1 - size - gap)
-    inset = ax.inset_axes([*place, *size], zorder=4)
+    inch = ax.figure.dpi / np.array(ax.get_window_extent().size)
+    size = np.array([size_in, size_in * map_ratio(around)]) * inch
+    left, bottom = np.where(np.array(corner) == 0, 0.06 * inch, 1 - size - 0.06 * inch)
+    inset = ax.inset_axes((left, bottom, size[0], size[1]), zorder=4)
     draw_map(inset, around)
     inset.set(xticks=[], yticks=[])
     if max(east - west, north - south) > 0.04 * tall:

@@ -51,8 +51,8 @@ def station_map(table: pd.DataFrame, *, labels: bool | None = None, title: str |
     networks = _scatter_networks(ax, stations["network"].to_numpy(str), lon, lat)
     note = f" ({missing} without coordinates not shown)" if missing else ""
     ax.set_title(title or f"{_counted(len(stations), 'station')}, {_counted(networks, 'network')}{note}")
-    _fit(figure, ax, box, _legend(figure, ax, networks))
-    obstacles = [scale_bar(ax, box, bar_corner)]
+    _fit(figure, ax, box, _legend(figure, ax, networks, len(stations)))
+    obstacles = [scale_bar(ax, box, bar_corner)] if bar_corner else []
     for size in LOCATOR_IN if box[2] - box[0] < LOCATOR_MAX_DEG else ():
         if corner := free_corner(box, lon, lat, (size + 0.15, size + 0.15), width_in, bar_corner):
             obstacles.append(locator(ax, box, corner, size))
@@ -81,7 +81,7 @@ def _counted(number: int, noun: str) -> str:
 def _scatter_networks(ax: Axes, networks: npt.NDArray[np.str_], lon: Array, lat: Array) -> int:
     """A colour and a sign for each network, so that more networks than colours still differ; returns their number."""
     names = np.unique(networks)
-    size = float(np.clip(4500.0 / len(lon), 12.0, 42.0))
+    size = _marker_size(len(lon))
     for k, name in enumerate(names):
         of = networks == name
         marker = MARKERS[(k // len(COLOURS) + k) % len(MARKERS)] if len(names) > len(COLOURS) else "^"
@@ -99,21 +99,27 @@ def _scatter_networks(ax: Axes, networks: npt.NDArray[np.str_], lon: Array, lat:
     return len(names)
 
 
-def _legend(figure: Figure, ax: Axes, networks: int) -> Legend:
-    columns = min(networks, 7)
-    legend: Legend = figure.legend(
-        *ax.get_legend_handles_labels(), loc="lower center", ncols=columns, handletextpad=0.2, columnspacing=1.2
+def _legend(figure: Figure, ax: Axes, networks: int, stations: int) -> Legend:
+    return figure.legend(
+        *ax.get_legend_handles_labels(),
+        loc="lower center",
+        ncols=min(networks, 7),
+        markerscale=float(np.sqrt(30.0 / _marker_size(stations))),
+        handletextpad=0.2,
+        columnspacing=1.2,
     )
-    for handle in legend.legend_handles:
-        handle.set_sizes([28.0])
-    return legend
+
+
+def _marker_size(stations: int) -> float:
+    """Area in square points: smaller where there are more."""
+    return float(np.clip(4500.0 / stations, 12.0, 42.0))
 
 
 def _fit(figure: Figure, ax: Axes, box: Box, legend: Legend) -> None:
     """Give the figure the height that the map, its ticks and the legend need, without empty borders."""
     figure.draw_without_rendering()
     inch, inner = figure.dpi, ax.get_window_extent()
-    outer = ax.get_tightbbox()
+    outer = ax.get_tightbbox() or inner
     left, bottom = (inner.x0 - outer.x0) / inch + 0.08, (inner.y0 - outer.y0) / inch + 0.06
     right, top = max(outer.x1 - inner.x1, 0.0) / inch + 0.12, (outer.y1 - inner.y1) / inch + 0.08
     foot = legend.get_window_extent().height / inch

@@ -64,16 +64,21 @@ def _with_unit(labels: list[Annotation]) -> list[Annotation]:
     if labels:
         last = max(labels, key=lambda t: (t.xy[0], -t.xy[1]))
         last.set_text(f"{last.get_text()} km/s")
-        if last.get_ha() == "center":  # keep the number, not the whole text, over its line
+        if last.get_horizontalalignment() == "center":  # keep the number, not the whole text, over its line
             last.xyann = (last.xyann[0] + 10.0, last.xyann[1])
     return labels
+
+
+def above(label: Annotation) -> bool:
+    """Whether an arrival label stands over the axes (and the title must make room), not beside them."""
+    return bool(label.get_verticalalignment() == "bottom")
 
 
 def settle(figure: Figure, labels: Sequence[Annotation]) -> None:
     """Fix the layout, then move labels apart along their edge of the axes until none overlaps another."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for axis, group in ((0, [t for t in labels if t.get_va() == "bottom"]), (1, [t for t in labels if t.get_va() == "center"])):
+    for axis, group in ((0, [t for t in labels if above(t)]), (1, [t for t in labels if not above(t)])):
         if group:
             _spread(figure, group, axis)
 
@@ -84,9 +89,8 @@ def _spread(figure: Figure, labels: Sequence[Annotation], axis: int) -> None:
     middle = np.array([(e.x0, e.y0)[axis] for e in extents]) + size / 2
     moved = spread(middle, size + 4.0 * figure.dpi / 72.0)
     for label, shift in zip(labels, (moved - middle) * 72.0 / figure.dpi, strict=True):
-        offset = list(label.xyann)
-        offset[axis] += shift
-        label.xyann = tuple(offset)
+        dx, dy = label.xyann
+        label.xyann = (dx + shift, dy) if axis == 0 else (dx, dy + shift)
 
 
 def spread(middle: Array, size: Array) -> Array:
@@ -136,7 +140,9 @@ def date_ticks(ax: Axes, edges: Array, most: int = 12) -> None:
     if rows <= most:
         stamps = dates.num2date(edges[:-1])
         whole_days = all((s.hour, s.minute, s.second) == (0, 0, 0) for s in stamps)
-        ax.set_yticks((edges[:-1] + edges[1:]) / 2, [f"{s:%Y-%m-%d}" if whole_days else f"{s:%Y-%m-%d %H:%M}" for s in stamps])
+        ax.set_yticks(
+            (edges[:-1] + edges[1:]) / 2, [f"{s:%Y-%m-%d}" if whole_days else f"{s:%Y-%m-%d %H:%M}" for s in stamps]
+        )
         return
     locator = dates.AutoDateLocator(minticks=3, maxticks=most)
     step = nice_step(edges[-1] - edges[0], most)

@@ -17,9 +17,31 @@ from seisloom.noise.select import from_source, select_component, stations_of
 from seisloom.plot.basemap import Box
 from seisloom.plot.labels import place_labels
 from seisloom.plot.mapaxes import Corner, degree_axes, draw_map, extent, room_for_bar, scale_bar, within
-from seisloom.plot.marks import amplitude_scale, arrival_lines, settle
-from seisloom.plot.style import ACCENT, DIVERGING, INK, MISSING, SEQUENTIAL, SMALL, WIDTH_IN, dress, styled, symmetric_limit
-from seisloom.plot.traces import Band, Lags, Sides, Traces, Treatment, component_of, distances, gather, gather_bins, scaled
+from seisloom.plot.marks import above, amplitude_scale, arrival_lines, settle
+from seisloom.plot.style import (
+    ACCENT,
+    DIVERGING,
+    INK,
+    MISSING,
+    SEQUENTIAL,
+    SMALL,
+    WIDTH_IN,
+    dress,
+    styled,
+    symmetric_limit,
+)
+from seisloom.plot.traces import (
+    Band,
+    Lags,
+    Sides,
+    Traces,
+    Treatment,
+    component_of,
+    distances,
+    gather,
+    gather_bins,
+    scaled,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +55,7 @@ Kind = Literal["auto", "wiggles", "image"]
 MOST_WIGGLES = 90
 MOST_NAMES = 25
 # Half the height of a row in an image where there is none beside it, as a fraction of the whole.
-THICKNESS = 1 / 250
+THICKNESS = 1 / 100
 MAP_WIDTH_IN = 2.5
 MAP_RATIO = 1.3
 
@@ -71,7 +93,7 @@ def record_section(
     n, whole = int(traces.pairs.sum()), ds.sizes["pair"]
     count = f"{n} pair{'s' * (n != 1)}" if n == whole else f"{n} of {whole} pairs"
     words = "   ".join(part for part in (component, count, treatment.words()) if part)
-    ax.set_title(title or words, pad=14 if any(t.get_va() == "bottom" for t in labels) else 6)
+    ax.set_title(title or words, pad=14 if any(map(above, labels)) else 6)
     settle(figure, labels)
     return figure
 
@@ -121,7 +143,7 @@ def virtual_shot(
     words = "   ".join(part for part in (f"Virtual source {station}", code, count, treatment.words()) if part)
     figure.suptitle(title or words, x=0.01, ha="left", fontsize=9)
     settle(figure, labels)
-    _name_stations(map_ax, shots, box, scale_bar(map_ax, box, corner))
+    _name_stations(map_ax, shots, box, [scale_bar(map_ax, box, corner)] if corner else [])
     return figure
 
 
@@ -144,8 +166,8 @@ def _draw_wiggles(ax: Axes, traces: Traces, **look: Any) -> None:
     height = (top - bottom) * float(np.clip(1.5 / len(drawn), 0.014, 0.12))
     rows = distance[:, None] + height * scaled(traces.data[drawn])
     lines = [np.column_stack([traces.lag, row]) for row in rows]
-    look = {"colors": INK, "linewidths": 0.7 if len(drawn) < 40 else 0.5} | look
-    ax.add_collection(LineCollection(lines, **look), autolim=False)
+    defaults = {"colors": INK, "linewidths": 0.7 if len(drawn) < 40 else 0.5}
+    ax.add_collection(LineCollection(lines, **{**defaults, **look}), autolim=False)
     ax.set_xlim(traces.lag[0], traces.lag[-1])
     ax.set_ylim(min(bottom, distance[0] - 1.1 * height), top + 1.1 * height)
     _label_axes(ax)
@@ -169,7 +191,7 @@ def _draw_image(ax: Axes, bins: Traces) -> AxesImage:
     data = np.where(close[:, None], bins.data[nearest], np.nan)
     half_s, half_km = (bins.lag[1] - bins.lag[0]) / 2, bins.distance_km[0]
     low, high = bins.distance_km[rows[0]] - half_km, bins.distance_km[-1] + half_km
-    limit = symmetric_limit(data)
+    limit = symmetric_limit(data, 99.0)
     ax.set_facecolor(MISSING)
     image = ax.imshow(
         data,
@@ -203,9 +225,7 @@ def _other_stations(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel(pair=apart) if len(apart) else ds
 
 
-def _receiver_values(
-    traces: Traces, colour: str, velocities: Sequence[float], ds: xr.Dataset
-) -> tuple[Array, str]:
+def _receiver_values(traces: Traces, colour: str, velocities: Sequence[float], ds: xr.Dataset) -> tuple[Array, str]:
     """What colours each trace and its receiver, and the label of the colour bar."""
     if colour == "distance":
         return traces.distance_km, "Distance (km)"
@@ -228,7 +248,9 @@ def _norm(values: Array, colour: str) -> Normalize:
     return Normalize(low, high if high > low else low + 1.0)
 
 
-def _draw_receivers(ax: Axes, ds: xr.Dataset, drawn: npt.NDArray[np.int64], colours: Array) -> tuple[Box, Corner]:
+def _draw_receivers(
+    ax: Axes, ds: xr.Dataset, drawn: npt.NDArray[np.int64], colours: Array
+) -> tuple[Box, Corner | None]:
     """Base map with the source as a star and the receivers (in grey those without a trace); room for a scale bar."""
     lat, lon = (np.asarray(ds[f"{c}_b"].values, float) for c in ("latitude", "longitude"))
     source = float(ds["latitude_a"].values[0]), float(ds["longitude_a"].values[0])
@@ -242,14 +264,14 @@ def _draw_receivers(ax: Axes, ds: xr.Dataset, drawn: npt.NDArray[np.int64], colo
     size = float(np.clip(2500.0 / len(lat), 8.0, 36.0))
     silent = known.copy()
     silent[drawn] = False
-    edge = {"s": size, "marker": "^", "linewidths": 0.4}
+    edge: dict[str, Any] = {"s": size, "marker": "^", "linewidths": 0.4}
     ax.scatter(lon[silent], lat[silent], color=MISSING, edgecolors="#888888", zorder=2, **edge)
     ax.scatter(lon[drawn], lat[drawn], color=colours, edgecolors=INK, zorder=3, **edge)
     ax.plot(within(source[1], box), source[0], "*", color=ACCENT, ms=13, mec="white", mew=0.6, zorder=4)
     return box, corner
 
 
-def _name_stations(ax: Axes, ds: xr.Dataset, box: Box, bar: Bbox) -> None:
+def _name_stations(ax: Axes, ds: xr.Dataset, box: Box, obstacles: Sequence[Bbox]) -> None:
     ends = stations_of(ds).dropna()
     if len(ends) <= MOST_NAMES:
-        place_labels(ax, within(ends["longitude"], box), ends["latitude"], ends["station"].tolist(), [bar])
+        place_labels(ax, within(ends["longitude"], box), ends["latitude"], ends["station"].tolist(), obstacles)

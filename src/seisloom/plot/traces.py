@@ -61,7 +61,9 @@ class Treatment:
         step = abs(lag[1] - lag[0]) if len(lag) > 1 else 1.0
         keep = (lag >= low - step / 4) & (lag <= high + step / 4)
         if keep.sum() < 3:
-            raise InputError(f"lag range {low:g} to {high:g} s: the correlations reach from {lag[0]:g} to {lag[-1]:g} s")
+            raise InputError(
+                f"lag range {low:g} to {high:g} s: the correlations reach from {lag[0]:g} to {lag[-1]:g} s"
+            )
         return keep
 
 
@@ -111,7 +113,8 @@ def gather_bins(ds: xr.Dataset, treatment: Treatment, bin_km: float | None = Non
     if not count.any():
         raise InputError(nothing_to_draw(ds))
     mean = np.divide(total, count[:, None], out=np.full_like(total, np.nan), where=count[:, None] > 0)
-    return Traces(mean, lag, (np.arange(n_bins) + 0.5) * width, count, np.arange(n_bins))
+    middles: Array = (np.arange(n_bins, dtype=float) + 0.5) * width
+    return Traces(mean, lag, middles, count, np.arange(n_bins))
 
 
 def bandpass(values: Array, lag: Array, band: Band | None) -> Array:

@@ -53,7 +53,7 @@ def sds_path(archive: str | Path, channel_id: str, day_ns: int) -> Path:
 
     date = pd.Timestamp(day_ns)
     network, station, _, channel = channel_id.split(".")
-    name = f"{channel_id}.D.{date.year}.{date.dayofyear:03d}"
+    name = f"{channel_id}.D.{date.year}.{date.day_of_year:03d}"
     return Path(archive) / str(date.year) / network / station / f"{channel}.D" / name
 
 

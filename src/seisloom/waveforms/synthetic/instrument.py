@@ -39,8 +39,7 @@ class FirStage:
         middle = len(self.coefficients) // 2
         series = self.coefficients[middle:] * np.where(np.arange(middle + 1) == 0, 1.0, 2.0)
         cosine = np.cos(2 * np.pi * frequency / self.input_hz)
-        amplitude: Array = np.polynomial.chebyshev.chebval(cosine, series)
-        return amplitude
+        return np.asarray(np.polynomial.chebyshev.chebval(cosine, series), float)
 
 
 @dataclass(frozen=True)

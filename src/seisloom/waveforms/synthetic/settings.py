@@ -30,7 +30,7 @@ class NetworkSettings(BaseModel):
         "Z", description="vertical, with north and east, or with 1 and 2 that point anywhere"
     )
     aperture: float = Field(
-        60.0, gt=0, le=1000, description="diameter of the circle that holds the stations, km"
+        50.0, gt=0, le=1000, description="diameter of the circle that holds the stations, km"
     )
     latitude: float = Field(42.75, ge=-85, le=85, description="centre of the network, degrees")
     longitude: float = Field(13.1, ge=-180, le=180, description="centre of the network, degrees")

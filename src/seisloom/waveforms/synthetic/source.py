@@ -155,7 +155,7 @@ class SyntheticSource:
 
 
 def build_network(settings: NetworkSettings) -> tuple[pd.DataFrame, list[Instrument], Array]:
-    """Channel table, instrument and clock error (s) of each row; a station is the same however many follow."""
+    """Channel table, instrument and clock error (s) of each row; a station stays as it is if others follow."""
     rows, instruments, clocks = [], [], []
     width = max(2, len(str(settings.stations)))
     band = band_code(settings.rate)
