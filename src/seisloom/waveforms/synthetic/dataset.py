@@ -25,9 +25,7 @@ class Dataset(NamedTuple):
     stations: Path
 
 
-def write_dataset(
-    source: SyntheticSource, directory: str | Path, start: str | pd.Timestamp, days: int
-) -> Dataset:
+def write_dataset(source: SyntheticSource, directory: str | Path, start: str | pd.Timestamp, days: int) -> Dataset:
     """Write ``days`` days from the date ``start``: archive/ (SDS, Steim-2), stations.xml and stations.csv.
 
     Existing files are written over. Returns their paths.

@@ -29,9 +29,7 @@ class NetworkSettings(BaseModel):
     components: Literal["Z", "ZNE", "Z12"] = Field(
         "Z", description="vertical, with north and east, or with 1 and 2 that point anywhere"
     )
-    aperture: float = Field(
-        50.0, gt=0, le=1000, description="diameter of the circle that holds the stations, km"
-    )
+    aperture: float = Field(50.0, gt=0, le=1000, description="diameter of the circle that holds the stations, km")
     latitude: float = Field(42.75, ge=-85, le=85, description="centre of the network, degrees")
     longitude: float = Field(13.1, ge=-180, le=180, description="centre of the network, degrees")
     velocity: float = Field(3.0, gt=0, description="phase velocity of Rayleigh waves at 0.3 Hz, km/s")
@@ -41,21 +39,15 @@ class NetworkSettings(BaseModel):
         0.7, ge=0, description="horizontal over vertical amplitude of Rayleigh waves, retrograde"
     )
     love: float = Field(0.8, ge=0, description="amplitude of Love waves over that of vertical Rayleigh waves")
-    noise: float = Field(
-        0.02, ge=0, description="incoherent over coherent amplitude of a channel, at every frequency"
-    )
+    noise: float = Field(0.02, ge=0, description="incoherent over coherent amplitude of a channel, at every frequency")
     anisotropy: float = Field(
         0.0,
         ge=0,
         le=1,
         description="share by which energy from azimuth exceeds the mean (0: from all sides alike)",
     )
-    azimuth: float = Field(
-        225.0, description="where most energy comes from if anisotropy > 0, degrees from north"
-    )
-    clock: float = Field(
-        0.0, ge=0, description="standard deviation of the stations' constant clock errors, s"
-    )
+    azimuth: float = Field(225.0, description="where most energy comes from if anisotropy > 0, degrees from north")
+    clock: float = Field(0.0, ge=0, description="standard deviation of the stations' constant clock errors, s")
     sensor: Literal["mixed", "120", "20"] = Field(
         "mixed",
         description="corner period of the seismometers, s; mixed takes one kind or the other for a station",
@@ -83,11 +75,7 @@ def parse_settings(text: str) -> NetworkSettings:
         key, equals, value = (p.strip() for p in part.partition("="))
         if key not in NetworkSettings.model_fields:
             near = get_close_matches(key, NetworkSettings.model_fields, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"the keys are {', '.join(NetworkSettings.model_fields)}"
-            )
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(NetworkSettings.model_fields)}"
             faults.append(f"unknown key {key!r}: {hint}")
         elif not equals:
             faults.append(f"{key!r} has no value: write {key}={NetworkSettings.model_fields[key].default}")
@@ -96,19 +84,23 @@ def parse_settings(text: str) -> NetworkSettings:
     try:
         settings = NetworkSettings.model_validate(values)
     except ValidationError as error:
-        faults += [
-            f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()
-        ]
+        faults += [f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()]
     else:
-        samples = settings.rate * BLOCK_S
-        if abs(samples - round(samples)) > 1e-9 * samples:
-            near_rate = round(samples) / BLOCK_S
-            faults.append(
-                f"rate {settings.rate:g} Hz: {BLOCK_S} s are not a whole number of samples: use {near_rate:g}"
-            )
+        faults += _contradictions(settings)
     if faults:
         raise SettingsError(faults, f"source synthetic:{text}")
     return settings
+
+
+def _contradictions(settings: NetworkSettings) -> list[str]:
+    faults = []
+    samples = settings.rate * BLOCK_S
+    if abs(samples - round(samples)) > 1e-9 * samples:
+        near = round(samples) / BLOCK_S
+        faults.append(f"rate {settings.rate:g} Hz: {BLOCK_S} s are not a whole number of samples: use {near:g}")
+    if settings.components != "Z" and settings.ellipticity == settings.love == 0:
+        faults.append("ellipticity and love are 0: the horizontals would not move; use components=Z or one above 0")
+    return faults
 
 
 def describe_keys() -> str:

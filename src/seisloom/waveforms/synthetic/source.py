@@ -64,8 +64,7 @@ class SyntheticSource:
         # Whole samples from the first day on; the small number forgives the rounding of times to nanoseconds.
         day = max(start_ns, opened_ns) // DAY_NS
         first, last = (
-            int(np.ceil((t - day * DAY_NS) * rate / NS_PER_S - 1e-6))
-            for t in (max(start_ns, opened_ns), end_ns)
+            int(np.ceil((t - day * DAY_NS) * rate / NS_PER_S - 1e-6)) for t in (max(start_ns, opened_ns), end_ns)
         )
         if last <= first:
             raise NoDataError(f"{channel_id}: records of {self.spec} begin at {OPENED}")
@@ -83,9 +82,7 @@ class SyntheticSource:
             west, south, east, north = query.bbox
             inside = table["latitude"].between(south, north)
             longitude = table["longitude"]
-            inside &= (
-                longitude.between(west, east) if west <= east else (longitude >= west) | (longitude <= east)
-            )
+            inside &= longitude.between(west, east) if west <= east else (longitude >= west) | (longitude <= east)
             table = table[inside]
         if query.end_ns is not None:
             table = table[table["start"] < pd.Timestamp(query.end_ns, tz="UTC")]
@@ -100,14 +97,10 @@ class SyntheticSource:
 
         unknown = sorted(set(channel_ids) - set(self.ids))
         if unknown:
-            raise InputError(
-                f"{self.spec}: no channel {unknown[0]}; there are {self.ids[0]} to {self.ids[-1]}"
-            )
+            raise InputError(f"{self.spec}: no channel {unknown[0]}; there are {self.ids[0]} to {self.ids[-1]}")
         rows = self.table.iloc[sorted({self._rows[name] for name in channel_ids})]
         stations = [self._station(group) for _, group in rows.groupby("station", sort=True)]
-        return Inventory(
-            [Network(NETWORK, stations, description="Synthetic diffuse noise")], source="seisloom"
-        )
+        return Inventory([Network(NETWORK, stations, description="Synthetic diffuse noise")], source="seisloom")
 
     def _station(self, rows: pd.DataFrame) -> Station:
         from obspy import UTCDateTime
@@ -125,9 +118,7 @@ class SyntheticSource:
             for row in rows.itertuples()
         ]  # fmt: skip
         site = Site(name=place.site)
-        return Station(
-            place.station, **where, channels=channels, site=site, creation_date=opened, start_date=opened
-        )
+        return Station(place.station, **where, channels=channels, site=site, creation_date=opened, start_date=opened)
 
     @cached_property
     def _responses(self) -> dict[object, Response]:
