@@ -1,0 +1,1 @@
+"""Measurements against other programs and against this machine's own limits; see README.md."""
