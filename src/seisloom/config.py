@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import math
 import tomllib
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,12 @@ from seisloom.errors import InputError, SettingsError
 
 DAY_S = 86_400.0
 
+# Limits hold within this fraction, so that a limit written with 12 digits is itself allowed.
+_SLACK = 1e-9
+# What would take a fault away: a setting, its relation to a value, and values, the most wanted one first.
+_Remedy = tuple[str, str, tuple[float | str, ...]]
+_Fault = tuple[str, list[_Remedy]]
+
 
 class CorrelationSettings(BaseModel):
     """How records become correlations. The first six are the XCor app's; every length is in seconds.
@@ -25,7 +33,7 @@ class CorrelationSettings(BaseModel):
     faults listed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     fs: float = Field(10.0, gt=0, description="sampling rate of the correlations, Hz (records are resampled to it)")
     freqmin: float = Field(0.1, gt=0, description="lowest frequency of the pass band, Hz")
@@ -82,8 +90,6 @@ class CorrelationSettings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise SettingsError([_sentence(e) for e in error.errors()], "correlation settings") from None
-
-    def model_post_init(self, _context: Any) -> None:
         faults = contradictions(self)
         if faults:
             raise SettingsError(faults, "correlation settings")
@@ -106,43 +112,102 @@ class CorrelationSettings(BaseModel):
 
 def contradictions(s: CorrelationSettings) -> list[str]:
     """Every way in which settings rule one another out, each with values that would work."""
-    faults = []
-    nyquist = s.fs / 2
-    if s.freqmax > nyquist:
-        faults.append(
-            f"freqmax {s.freqmax:g} Hz is above the Nyquist frequency {nyquist:g} Hz of fs {s.fs:g} Hz: "
-            f"use freqmax <= {nyquist:g} or fs >= {2 * s.freqmax:g}"
+    faults = _faults(s)
+    return [what + _advice(s, remedies, len(faults)) for what, remedies in faults]
+
+
+def _advice(s: CorrelationSettings, remedies: list[_Remedy], n_faults: int) -> str:
+    """The remedies in words: those that bring no other fault, or all of them where several faults hang together."""
+
+    def works(name: str, value: float | str) -> bool:
+        return len(_faults(s.model_copy(update={name: value}))) < n_faults
+
+    written = [
+        (name, relation, [v for v in map(_as_written, values) if isinstance(v, str) or v > 0])
+        for name, relation, values in remedies
+    ]
+    good = [(name, relation, [v for v in values if works(name, v)]) for name, relation, values in written]
+    chosen = [r for r in good if r[2]] or [r for r in written if r[2]]
+    advice = " or ".join(f"{name} {relation} {_text(values[0])}" for name, relation, values in chosen)
+    return f": use {advice}" if advice else ""
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.12g}"
+
+
+def _as_written(value: float | str) -> float | str:
+    return value if isinstance(value, str) else float(_text(value))
+
+
+def _faults(s: CorrelationSettings) -> list[_Fault]:
+    return [*_band_faults(s), *_length_faults(s), *_choice_faults(s)]
+
+
+def _band_faults(s: CorrelationSettings) -> Iterator[_Fault]:
+    nyquist, resolution = s.fs / 2, 1 / s.cc_len
+    if s.freqmax > nyquist * (1 + _SLACK):
+        # A multiple of fs keeps every length a whole number of samples.
+        rates = (2 * s.freqmax, math.ceil(2 * s.freqmax), s.fs * math.ceil(2 * s.freqmax / s.fs))
+        yield (
+            f"freqmax {s.freqmax:g} Hz is above the Nyquist frequency {nyquist:g} Hz of fs {s.fs:g} Hz",
+            [("freqmax", "<=", (nyquist,)), ("fs", ">=", rates)],
         )
-    if s.freqmin >= s.freqmax:
-        faults.append(f"freqmin {s.freqmin:g} Hz is not below freqmax {s.freqmax:g} Hz")
-    if s.cc_len > DAY_S:
-        faults.append(f"cc_len {s.cc_len:g} s is longer than a day: use at most {DAY_S:g}")
-    if s.cc_step > s.cc_len:
-        faults.append(
-            f"cc_step {s.cc_step:g} s is longer than cc_len {s.cc_len:g} s, which would leave data out: "
-            f"use cc_step <= {s.cc_len:g}"
+    if s.freqmax - s.freqmin < resolution - _SLACK * s.freqmax:
+        if s.freqmin >= s.freqmax:
+            what = f"freqmin {s.freqmin:g} Hz is not below freqmax {s.freqmax:g} Hz"
+        else:
+            what = (
+                f"freqmin {s.freqmin:g} Hz and freqmax {s.freqmax:g} Hz are closer than the {resolution:g} Hz that "
+                f"a window of cc_len {s.cc_len:g} s resolves"
+            )
+        yield what, [("freqmin", "<=", (s.freqmax - resolution,)), ("freqmax", ">=", (s.freqmin + resolution,))]
+
+
+def _length_faults(s: CorrelationSettings) -> Iterator[_Fault]:
+    if s.cc_len > DAY_S * (1 + _SLACK):
+        longest = math.floor(DAY_S * s.fs * (1 + _SLACK)) / s.fs
+        yield f"cc_len {s.cc_len:g} s is longer than a day", [("cc_len", "<=", (longest,))]
+    if s.cc_step > s.cc_len * (1 + _SLACK):
+        yield (
+            f"cc_step {s.cc_step:g} s is longer than cc_len {s.cc_len:g} s, which would leave data out",
+            [("cc_step", "<=", (s.cc_len,))],
         )
-    if s.maxlag >= s.cc_len:
-        faults.append(f"maxlag {s.maxlag:g} s is not shorter than cc_len {s.cc_len:g} s: use less than {s.cc_len:g}")
-    if s.cc_len * s.freqmin < 2:
-        faults.append(
-            f"cc_len {s.cc_len:g} s holds fewer than 2 periods of freqmin {s.freqmin:g} Hz: "
-            f"use cc_len >= {2 / s.freqmin:g} or freqmin >= {2 / s.cc_len:g}"
+    if s.maxlag >= s.cc_len * (1 - _SLACK):
+        longest = (math.ceil(s.cc_len * s.fs * (1 - _SLACK)) - 1) / s.fs
+        yield (
+            f"maxlag {s.maxlag:g} s is not shorter than cc_len {s.cc_len:g} s",
+            [("maxlag", "<=", (longest,))],
+        )
+    if s.cc_len * s.freqmin < 2 * (1 - _SLACK):
+        shortest = math.ceil(2 / s.freqmin * s.fs * (1 - _SLACK)) / s.fs
+        yield (
+            f"cc_len {s.cc_len:g} s holds fewer than 2 periods of freqmin {s.freqmin:g} Hz",
+            [("cc_len", ">=", (shortest,)), ("freqmin", ">=", (2 / s.cc_len,))],
         )
     for name in ("cc_len", "cc_step", "maxlag"):
-        samples = getattr(s, name) * s.fs
-        if abs(samples - round(samples)) > 1e-6 * max(samples, 1.0) or round(samples) < 1:
-            near = max(1, round(samples)) / s.fs
-            faults.append(
-                f"{name} {getattr(s, name):g} s is not a whole number of samples at {s.fs:g} Hz: use {near:g}"
-            )
-    if s.keep == "substack" and not s.cc_len <= s.substack_len <= DAY_S:
-        faults.append(f"substack_len {s.substack_len:g} s: use between cc_len {s.cc_len:g} and {DAY_S:g}")
-    if s.max_distance_km is not None and s.max_distance_km <= s.min_distance_km:
-        faults.append(f"max_distance_km {s.max_distance_km:g} is not above min_distance_km {s.min_distance_km:g}")
+        length = getattr(s, name)
+        n = length * s.fs
+        if abs(n - round(n)) > 1e-6 * max(n, 1.0) or round(n) < 1:
+            near = tuple(max(1, k) / s.fs for k in (round(n), math.floor(n), math.ceil(n)))
+            yield f"{name} {length:.12g} s is not a whole number of samples at {s.fs:g} Hz", [(name, "=", near)]
+
+
+def _choice_faults(s: CorrelationSettings) -> Iterator[_Fault]:
+    if s.keep == "substack" and s.substack_len < s.cc_len * (1 - _SLACK):
+        yield (
+            f"substack_len {s.substack_len:g} s is shorter than cc_len {s.cc_len:g} s",
+            [("substack_len", ">=", (s.cc_len,))],
+        )
+    if s.keep == "substack" and s.substack_len > DAY_S * (1 + _SLACK):
+        yield f"substack_len {s.substack_len:g} s is longer than a day", [("substack_len", "<=", (DAY_S,))]
+    if s.max_distance_km is not None and s.max_distance_km < s.min_distance_km * (1 - _SLACK):
+        yield (
+            f"max_distance_km {s.max_distance_km:g} is below min_distance_km {s.min_distance_km:g}",
+            [("max_distance_km", ">=", (s.min_distance_km,)), ("min_distance_km", "<=", (s.max_distance_km,))],
+        )
     if s.measure == "pcc" and s.whiten != "none":
-        faults.append("measure pcc normalises by phase in time already: use whiten none with it")
-    return faults
+        yield "measure pcc normalises by phase in time already", [("whiten", "=", ("none",))]
 
 
 def read_settings(path: str | Path, **overrides: Any) -> CorrelationSettings:
@@ -156,7 +221,7 @@ def read_settings(path: str | Path, **overrides: Any) -> CorrelationSettings:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the parameters: {error}") from error
-    values = _from_toml(text, path) if path.suffix == ".toml" else _from_csv(text, path)
+    values = _from_toml(text, path) if path.suffix.lower() == ".toml" else _from_csv(text, path)
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return CorrelationSettings(**values)
@@ -189,11 +254,11 @@ def _from_csv(text: str, path: Path) -> dict[str, Any]:
     if len(rows[0]) != len(rows[1]):
         raise InputError(f"{path}: the header has {len(rows[0])} columns and the row {len(rows[1])}")
     known = {_squeeze(name): name for name in CorrelationSettings.model_fields}
-    return {
-        known.get(_squeeze(name), name.strip()): value.strip()
-        for name, value in zip(*rows, strict=True)
-        if value.strip()
-    }
+    names = [known.get(_squeeze(name), name.strip()) for name in rows[0]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}: the header names {', '.join(twice)} more than once")
+    return {name: value.strip() for name, value in zip(names, rows[1], strict=True) if value.strip()}
 
 
 def _from_toml(text: str, path: Path) -> dict[str, Any]:
@@ -208,4 +273,5 @@ def _sentence(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         near = get_close_matches(name, CorrelationSettings.model_fields, n=1)
         return f"unknown setting {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
-    return f"{name} is {error['input']!r}: {error['msg'].lower()}"
+    message = error["msg"]
+    return f"{name} is {error['input']!r}: {message[:1].lower()}{message[1:]}"

@@ -30,6 +30,9 @@ class SettingsError(InputError):
 class SourceError(SeisloomError, OSError):
     """A waveform or metadata source failed (network, server, permission, unreadable file)."""
 
+    lasting = False
+    """True where asking again would not help, such as for restricted data."""
+
 
 class NoDataError(SourceError):
     """The source answered, and holds nothing for this request."""

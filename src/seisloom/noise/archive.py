@@ -73,7 +73,6 @@ def create_archive(
     import zarr
 
     group = zarr.open_group(storage.zarr(), path=path, mode="w")
-    group.attrs.update({"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})})
     chunk, shard = _pairs_a_chunk(len(pairs), len(lag) * times_a_shard)
     ccf = group.create_array(
         "ccf",
@@ -99,6 +98,8 @@ def create_archive(
     _write_time(group, time_name, times)
     for name in pairs.columns:
         _write_column(group, name, pairs[name].to_numpy())
+    # Last, because it is what tells a whole archive from one whose making was interrupted.
+    group.attrs.update({"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})})
     return group
 
 
@@ -110,14 +111,20 @@ def extend_times(group: zarr.Group, times: pd.DatetimeIndex, time_name: str = "d
     _write_time(group, time_name, times)
 
 
+def held_times(group: Any, time_name: str = "day") -> int:
+    """Length of the time axis that all arrays have (less than some of them where lengthening was interrupted)."""
+    return min(group["ccf"].shape[1], group["count"].shape[1], group[time_name].shape[0] if time_name in group else 0)
+
+
 def open_archive(storage: Storage, path: str) -> zarr.Group | None:
-    """The archive's group for writing, or None where there is none."""
+    """The archive's group for writing, or None where there is none or its making was interrupted."""
     import zarr
 
     try:
-        return zarr.open_group(storage.zarr(), path=path, mode="r+")
+        group = zarr.open_group(storage.zarr(), path=path, mode="r+")
     except FileNotFoundError:
         return None
+    return group if "seisloom_version" in group.attrs else None
 
 
 def open_correlations(workspace: str | Path) -> xr.Dataset:

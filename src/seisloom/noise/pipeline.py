@@ -25,7 +25,7 @@ import threadpoolctl
 from seisloom import __version__
 from seisloom.config import CorrelationSettings, write_params_csv
 from seisloom.errors import InputError, NoDataError, SourceError, WorkspaceError
-from seisloom.noise.archive import CORRELATIONS, ArchiveWriter, create_archive, extend_times, open_archive
+from seisloom.noise.archive import CORRELATIONS, ArchiveWriter, create_archive, extend_times, held_times, open_archive
 from seisloom.noise.correlate import (
     Inverse,
     Rows,
@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     from obspy import Inventory
 
 UNITS = {"DISP": "m**2", "VEL": "m**2 s**-2", "ACC": "m**2 s**-4", "none": "count**2"}
+
+# So many channels failing one after another, from the first on, stop a run.
+OUTAGE = 10
+# How long to wait for another process that has just begun the same job to make its archive.
+ARCHIVE_WAIT_S = 10
 
 
 @dataclass(frozen=True)
@@ -230,14 +235,13 @@ class Job:
             counters.channel()
             return problems
 
-        for problems in readers.map(one, range(len(self.ids))):
+        for number, problems in enumerate(readers.map(one, range(len(self.ids))), start=1):
             report.problems += problems
+            # Nothing but failures from the start is an outage: waiting it out for every channel and day helps nobody.
+            if number == min(OUTAGE, len(self.ids)) and sum(p.failed for p in report.problems) == number:
+                first = report.problems[0].message
+                raise SourceError(f"{report.day}: {self.source.spec} failed for the first {number} channels: {first}")
         report.channels = int(self.stack.valid.any(axis=1).sum())
-        failures = [p for p in report.problems if p.failed]
-        if len(failures) == len(self.ids):
-            raise SourceError(
-                f"{report.day}: {self.source.spec} failed for every channel; first: {failures[0].message}"
-            )
 
     def _prepare(self, c: int, day_ns: int) -> list[Problem]:
         """Records of one channel-day to its spectra; the problems on the way."""
@@ -253,7 +257,7 @@ class Job:
         except NoDataError:
             spectra, unused.message = None, "no data: the source has none for this day"
         except SourceError as error:
-            spectra, unused.message, unused.failed = None, str(error), True
+            spectra, unused.message, unused.failed = None, str(error), not error.lasting
         except InputError as error:
             spectra, unused.message = None, str(error)
         if spectra is None:
@@ -299,24 +303,34 @@ class Job:
     def _open(self, days: pd.DatetimeIndex) -> tuple[Any, pd.DatetimeIndex]:
         """The archive and all days in its time axis: made new, continued, or refused where it is another job's."""
         card = self._card(days[0])
-        if self.storage.put_new("job.json", json.dumps(card, indent=1).encode()):
+        new = self.storage.put_new("job.json", json.dumps(card, indent=1).encode())
+        if new:
             self.storage.put("stations.csv", write_stations(self.channels).encode())
             self.storage.put("params.csv", write_params_csv(self.settings).encode())
         held = self.storage.get_json("job.json")
         _same_job(held, card, self.storage.url)
-        group: Any = open_archive(self.storage, CORRELATIONS)
+        group: Any = None if new else self._existing_archive()
         first = pd.Timestamp(held["first_day"])
-        if group is None or "pair" not in group:
+        if group is None:
             group = self._create(pd.date_range(first, days[-1], freq="D", unit="ns"))
         if days[0] < first:
             raise WorkspaceError(
                 f"{self.storage.url}: begins on {first.date()}; use another workspace for earlier days"
             )
-        n_held = group["ccf"].shape[1] // len(self.groups)
+        n_held = held_times(group, self._time_name) // len(self.groups)
         all_days = pd.date_range(first, max(days[-1], first + pd.Timedelta(days=n_held - 1)), freq="D", unit="ns")
         if len(all_days) > n_held:
             extend_times(group, self._times(all_days), self._time_name)
         return group, all_days
+
+    def _existing_archive(self) -> Any:
+        """The archive of a job that was begun before, perhaps a moment ago by another process that is still making it."""
+        for _ in range(ARCHIVE_WAIT_S):
+            group = open_archive(self.storage, CORRELATIONS)
+            if group is not None:
+                return group
+            time.sleep(1.0)
+        return None  # whoever began it died
 
     def _create(self, days: pd.DatetimeIndex) -> Any:
         lag = np.arange(-self.plan.n_half_lag, self.plan.n_half_lag + 1) / self.settings.fs

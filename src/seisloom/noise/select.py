@@ -67,12 +67,17 @@ def select_pairs(ds: xr.Dataset, patterns: Sequence[str] | None) -> xr.Dataset:
 
 def from_source(ds: xr.Dataset, station: str) -> xr.Dataset:
     """All pairs of one station (NET.STA or NET.STA.LOC.CHA), each turned so that it is A, the virtual source."""
+    found = pairs_with(ds, station)
+    return reverse(found, ~_matches(_names(found, "a"), station))
+
+
+def pairs_with(ds: xr.Dataset, station: str) -> xr.Dataset:
+    """All pairs of one station (NET.STA or NET.STA.LOC.CHA), as they are."""
     a, b = _names(ds, "a"), _names(ds, "b")
-    is_a, is_b = _matches(a, station), _matches(b, station)
-    if not (is_a | is_b).any():
+    chosen = np.flatnonzero(_matches(a, station) | _matches(b, station))
+    if not len(chosen):
         raise InputError(f"no pair of {station!r}: {_near(station, _known(a, b))}")
-    chosen = np.flatnonzero(is_a | is_b)
-    return reverse(ds.isel(pair=chosen), ~is_a[chosen])
+    return ds.isel(pair=chosen)
 
 
 def select_component(ds: xr.Dataset, component: str) -> xr.Dataset:
@@ -106,6 +111,8 @@ def reverse(ds: xr.Dataset, which: Mask | None = None) -> xr.Dataset:
     if not np.allclose(ds["lag"], -ds["lag"][::-1], atol=1e-6):
         raise InputError("the lag axis is not symmetric about zero: turn pairs round before cutting it")
     out = ds.assign({n: (ds[n].dims, _exchanged(ds, n, turned), ds[n].attrs) for n in _sided(ds)})
+    for side in "ab":
+        _turn_axes(out, side, turned)
     out["ccf"] = _reversed_lag(ds, turned)
     names = [f"{x}_{y}" for x, y in zip(_names(out, "a"), _names(out, "b"), strict=True)]
     return out.assign_coords(pair=("pair", names, ds["pair"].attrs))
@@ -217,6 +224,14 @@ def _sided(ds: xr.Dataset) -> list[str]:
 
 def _exchanged(ds: xr.Dataset, name: str, turned: Mask) -> npt.NDArray:
     return np.where(turned, ds[_partner(name)].values, ds[name].values)
+
+
+def _turn_axes(ds: xr.Dataset, side: str, turned: Mask) -> None:
+    """R and T point the other way in a pair that is turned round; so do their azimuths, in place."""
+    name = f"sensor_azimuth_{side}_deg"
+    if name in ds:
+        radial = np.array([channel[-1] in "RT" for channel in _names(ds, side)], bool)
+        ds[name] = (ds[name].dims, np.where(turned & radial, (ds[name].values + 180.0) % 360.0, ds[name].values))
 
 
 def _reversed_lag(ds: xr.Dataset, turned: Mask) -> xr.DataArray:

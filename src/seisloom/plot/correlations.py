@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 DAY_NS = 86_400_000_000_000
 MOST_ROWS = 20_000
+SHARP_ROWS = 600
 
 
 @styled
@@ -137,9 +138,11 @@ def _draw_rows(
 ) -> None:
     cells = np.where((row_of >= 0)[:, None], rows[row_of], np.nan)
     limit = symmetric_limit(cells)
+    # matplotlib smooths when it resamples; repeated rows keep the border between days sharp.
+    repeats = max(1, round(SHARP_ROWS / len(cells)))
     ax.set_facecolor(MISSING)
     drawn = ax.imshow(
-        cells,
+        np.repeat(cells, repeats, axis=0),
         extent=(*_outer(lags), edges[-1], edges[0]),
         aspect="auto",
         cmap=DIVERGING,

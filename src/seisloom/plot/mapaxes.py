@@ -85,10 +85,11 @@ def draw_map(ax: Axes, box: Box) -> None:
     if rings := basemap.land(box):
         land = Path.make_compound_path(*[Path(ring, closed=True) for ring in rings])
         ax.add_patch(PathPatch(land, facecolor=LAND, edgecolor="none", zorder=0.5))
+    fine = 1.0 if east - west < 60.0 else 0.5
     layers: tuple[tuple[list[Array], dict[str, Any]], ...] = (
         (basemap.state_lines(box), {"colors": BORDER, "linewidths": 0.35, "linestyles": [(0, (4, 3))]}),
-        (basemap.borders(box), {"colors": BORDER, "linewidths": 0.7}),
-        (basemap.coasts(box), {"colors": COAST, "linewidths": 0.5}),
+        (basemap.borders(box), {"colors": BORDER, "linewidths": 0.7 * fine}),
+        (basemap.coasts(box), {"colors": COAST, "linewidths": 0.5 * fine}),
     )
     for lines, look in layers:
         ax.add_collection(LineCollection(lines, zorder=0.8, **look), autolim=False)
@@ -100,7 +101,7 @@ def degree_axes(ax: Axes, box: Box, width_in: float = 6.0) -> None:
     """Ticks at round degrees, written 116.5°W and 34°N, with a faint graticule; as many as the width has room for."""
     west, south, east, north = box
     dress(ax)
-    step = degree_step(east - west, max(int(width_in), 2))
+    step = degree_step(east - west, max(int(width_in / 0.8), 2))
     tall = degree_step(north - south, min(max(int(2 * width_in * map_ratio(box)), 2), 8))
     for axis, low, high, gap, letters in ((ax.xaxis, west, east, step, "EW"), (ax.yaxis, south, north, tall, "NS")):
         ticks = gap * np.arange(np.ceil(low / gap - 1e-9), np.floor(high / gap + 1e-9) + 1)

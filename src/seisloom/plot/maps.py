@@ -94,6 +94,7 @@ def _scatter_networks(ax: Axes, networks: npt.NDArray[np.str_], lon: Array, lat:
             edgecolors="white",
             linewidths=0.4,
             zorder=3,
+            clip_on=False,
             label=f"{name or '(no code)'} ({of.sum()})",
         )
     return len(names)

@@ -1,4 +1,4 @@
-"""Record sections: correlations of many pairs by distance, all of them or those of one virtual source."""
+"""Record sections: correlations by distance, of all pairs or of one station as a virtual source."""
 
 from __future__ import annotations
 
@@ -8,40 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from seisloom.errors import InputError
-from seisloom.noise.select import from_source, select_component, stations_of
+from seisloom.noise.select import from_source, mean_over_time, pairs_with, select_component, stations_of
 from seisloom.plot.basemap import Box
 from seisloom.plot.labels import place_labels
-from seisloom.plot.mapaxes import Corner, degree_axes, draw_map, extent, room_for_bar, scale_bar, within
+from seisloom.plot.mapaxes import Corner, degree_axes, draw_map, extent, map_ratio, room_for_bar, scale_bar, within
 from seisloom.plot.marks import above, amplitude_scale, arrival_lines, settle
-from seisloom.plot.style import (
-    ACCENT,
-    DIVERGING,
-    INK,
-    MISSING,
-    SEQUENTIAL,
-    SMALL,
-    WIDTH_IN,
-    dress,
-    styled,
-    symmetric_limit,
-)
-from seisloom.plot.traces import (
-    Band,
-    Lags,
-    Sides,
-    Traces,
-    Treatment,
-    component_of,
-    distances,
-    gather,
-    gather_bins,
-    scaled,
-)
+from seisloom.plot.sectionaxes import Kind, draw_image, draw_wiggles, section_rows
+from seisloom.plot.style import ACCENT, INK, MISSING, SEQUENTIAL, WIDTH_IN, dress, styled
+from seisloom.plot.traces import Band, Lags, Sides, Traces, Treatment, component_of, distances, gather
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,14 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 Array = npt.NDArray[np.float64]
-Kind = Literal["auto", "wiggles", "image"]
-# More wiggles than this on one page run into one another.
-MOST_WIGGLES = 90
 MOST_NAMES = 25
-# Half the height of a row in an image where there is none beside it, as a fraction of the whole.
-THICKNESS = 1 / 100
-MAP_WIDTH_IN = 2.5
-MAP_RATIO = 1.3
+# The map stands beside the section where it can be as tall as this, and below it where it cannot.
+MAP_WIDTH_IN, MAP_RATIO = 2.6, 1.3
 
 
 @styled
@@ -81,18 +54,16 @@ def record_section(
     Pairs without data or distance are left out; InputError when none is left.
     """
     component, treatment = component_of(ds), Treatment(lag, band, sides)
-    traces, as_image = _rows(ds, treatment, kind, bin_km)
+    traces, as_image = section_rows(ds, treatment, kind, bin_km)
     rows = int((traces.pairs > 0).sum())
     figure = Figure(figsize=(WIDTH_IN, min(2.6 + 0.3 * rows, 5.6)), layout="constrained")
     ax = figure.add_subplot()
     if as_image:
-        _colour_bar(figure, ax, _draw_image(ax, traces))
+        _colour_bar(figure, ax, draw_image(ax, traces))
     else:
-        _draw_wiggles(ax, traces)
-    labels = arrival_lines(ax, velocities)
-    n, whole = int(traces.pairs.sum()), ds.sizes["pair"]
-    count = f"{n} pair{'s' * (n != 1)}" if n == whole else f"{n} of {whole} pairs"
-    words = "   ".join(part for part in (component, count, treatment.words()) if part)
+        draw_wiggles(ax, traces)
+    labels = arrival_lines(ax, velocities) if np.any(traces.distance_km > 0) else []
+    words = _words(component, _of(int(traces.pairs.sum()), ds.sizes["pair"], "pair"), treatment.words())
     ax.set_title(title or words, pad=14 if any(map(above, labels)) else 6)
     settle(figure, labels)
     return figure
@@ -112,7 +83,7 @@ def virtual_shot(
     colour: Literal["distance", "amplitude"] = "distance",
     title: str | None = None,
 ) -> Figure:
-    """One station as a source: its correlations by distance, beside a map of where they were received.
+    """One station as a source: its correlations by distance, and a map of where they were received.
 
     ``ds`` as for :func:`record_section`; pairs in which ``station`` (NET.STA or NET.STA.LOC.CHA) is B are turned
     round, so that positive lags are waves that leave it. ``component`` picks e.g. "ZZ", source first. ``colour``
@@ -121,102 +92,54 @@ def virtual_shot(
     """
     if colour not in ("distance", "amplitude"):
         raise InputError(f"colour is {colour!r}: use distance or amplitude")
-    shots = _other_stations(from_source(ds, station))
-    shots = select_component(shots, component) if component else shots
+    shots = from_source(mean_over_time(pairs_with(ds, station)), station)
+    shots = _other_stations(select_component(shots, component) if component else shots)
     code, treatment = component_of(shots), Treatment(lag, band, sides)
-    figure = Figure(figsize=(7.4, 4.4), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=[1.45, 1.0], height_ratios=[1.0, 0.03])
-    ax, map_ax, bar = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
     traces = gather(shots, treatment)
     values, label = _receiver_values(traces, colour, velocities, shots)
     look = ScalarMappable(_norm(values, colour), SEQUENTIAL)
-    rows, as_image = _rows(shots, treatment, kind, None)
+    box, corner = _box(shots)
+    figure, ax, map_ax, bar = _panels(box)
+    rows, as_image = section_rows(shots, treatment, kind, None)
     if as_image:
-        _draw_image(ax, rows)
+        draw_image(ax, rows)
     else:
-        _draw_wiggles(ax, rows, colors=look.to_rgba(values))
-    labels = arrival_lines(ax, velocities)
-    box, corner = _draw_receivers(map_ax, shots, traces.index, look.to_rgba(values))
+        draw_wiggles(ax, rows, colors=look.to_rgba(values))
+    labels = arrival_lines(ax, velocities) if traces.distance_km.any() else []
+    _draw_receivers(map_ax, box, shots, traces.index, look.to_rgba(values))
     figure.colorbar(look, cax=bar, orientation="horizontal").set_label(label)
-    bar.tick_params(labelsize=SMALL)
-    count = f"{len(traces.data)} receiver{'s' * (len(traces.data) != 1)}"
-    words = "   ".join(part for part in (f"Virtual source {station}", code, count, treatment.words()) if part)
+    count = _of(len(traces.data), shots.sizes["pair"], "receiver")
+    words = _words(f"Virtual source {station}", code, count, treatment.words())
     figure.suptitle(title or words, x=0.01, ha="left", fontsize=9)
     settle(figure, labels)
     _name_stations(map_ax, shots, box, [scale_bar(map_ax, box, corner)] if corner else [])
     return figure
 
 
-def _rows(ds: xr.Dataset, treatment: Treatment, kind: Kind, bin_km: float | None) -> tuple[Traces, bool]:
-    """What is drawn, pairs or bins, and whether as an image."""
-    if kind not in ("auto", "wiggles", "image"):
-        raise InputError(f"kind is {kind!r}: use auto, wiggles or image")
-    many = kind == "auto" and ds.sizes["pair"] > MOST_WIGGLES
-    if bin_km is None and kind != "image" and not many:
-        return gather(ds, treatment), False
-    bins = gather_bins(ds, treatment, bin_km)
-    crowded = bin_km is None or int((bins.pairs > 0).sum()) > MOST_WIGGLES
-    return bins, kind == "image" or (kind == "auto" and crowded)
+def _words(*parts: str) -> str:
+    return "   ".join(part for part in parts if part)
 
 
-def _draw_wiggles(ax: Axes, traces: Traces, **look: Any) -> None:
-    drawn = np.flatnonzero(traces.pairs > 0)
-    distance = traces.distance_km[drawn]
-    bottom, top = _distance_range(distance)
-    height = (top - bottom) * float(np.clip(1.5 / len(drawn), 0.014, 0.12))
-    rows = distance[:, None] + height * scaled(traces.data[drawn])
-    lines = [np.column_stack([traces.lag, row]) for row in rows]
-    defaults = {"colors": INK, "linewidths": 0.7 if len(drawn) < 40 else 0.5}
-    ax.add_collection(LineCollection(lines, **{**defaults, **look}), autolim=False)
-    ax.set_xlim(traces.lag[0], traces.lag[-1])
-    ax.set_ylim(min(bottom, distance[0] - 1.1 * height), top + 1.1 * height)
-    _label_axes(ax)
+def _of(drawn: int, there: int, noun: str) -> str:
+    """"12 pairs", or "11 of 12 pairs" where some had no data."""
+    some = "" if drawn == there else f"{drawn} of "
+    return f"{some}{there} {noun}{'s' * (there != 1)}"
 
 
-def _distance_range(distance: Array) -> tuple[float, float]:
-    """From zero, so that velocity lines start at the origin, unless that would leave most of the page empty."""
-    near, far = float(distance.min()), float(distance.max())
-    if far == 0:
-        return -0.5, 0.5
-    return (near, far) if near > 0.6 * far and far - near > 0.05 * far else (0.0, far)
-
-
-def _draw_image(ax: Axes, bins: Traces) -> AxesImage:
-    """Rows of bins; between sparse ones each is drawn a little thicker than it is, farther gaps stay grey."""
-    filled = np.flatnonzero(bins.pairs > 0)
-    bottom, _ = _distance_range(bins.distance_km[filled])
-    rows = np.arange(filled[0] if bottom > bins.distance_km[0] else 0, len(bins.pairs))
-    nearest = filled[np.argmin(np.abs(rows[:, None] - filled[None]), axis=1)]
-    close = np.abs(nearest - rows) <= THICKNESS * len(rows)
-    data = np.where(close[:, None], bins.data[nearest], np.nan)
-    half_s, half_km = (bins.lag[1] - bins.lag[0]) / 2, bins.distance_km[0]
-    low, high = bins.distance_km[rows[0]] - half_km, bins.distance_km[-1] + half_km
-    limit = symmetric_limit(data, 99.0)
-    ax.set_facecolor(MISSING)
-    image = ax.imshow(
-        data,
-        extent=(bins.lag[0] - half_s, bins.lag[-1] + half_s, low, high),
-        aspect="auto",
-        origin="lower",
-        cmap=DIVERGING,
-        vmin=-limit,
-        vmax=limit,
-        interpolation_stage="data",
-    )
-    ax.set_autoscale_on(False)
-    _label_axes(ax)
-    return image
-
-
-def _label_axes(ax: Axes) -> None:
-    dress(ax)
-    ax.set(xlabel="Lag (s)", ylabel="Distance (km)")
-
-
-def _colour_bar(figure: Figure, ax: Axes, image: AxesImage) -> None:
-    bar = figure.colorbar(image, ax=ax, aspect=45, pad=0.015, extend="both")
-    bar.set_label("Mean of scaled traces")
-    bar.ax.tick_params(labelsize=SMALL)
+def _panels(box: Box) -> tuple[Figure, Axes, Axes, Axes]:
+    """Figure with axes for the section, the map and its colour bar; wide maps stand below the section."""
+    ratio = map_ratio(box)
+    if ratio > 0.8 * MAP_RATIO:
+        figure = Figure(figsize=(WIDTH_IN + 0.4, 4.4), layout="constrained")
+        grid = figure.add_gridspec(2, 2, width_ratios=[1.45, 1.0], height_ratios=[1.0, 0.03])
+        ax, map_ax, bar = (figure.add_subplot(place) for place in (grid[:, 0], grid[0, 1], grid[1, 1]))
+    else:
+        height = (WIDTH_IN - 0.6) * ratio
+        figure = Figure(figsize=(WIDTH_IN, height + 5.2), layout="constrained")
+        grid = figure.add_gridspec(3, 1, height_ratios=[3.8, height, 0.1])
+        ax, map_ax, bar = (figure.add_subplot(grid[row]) for row in range(3))
+    dress(bar)
+    return figure, ax, map_ax, bar
 
 
 def _other_stations(ds: xr.Dataset) -> xr.Dataset:
@@ -248,30 +171,35 @@ def _norm(values: Array, colour: str) -> Normalize:
     return Normalize(low, high if high > low else low + 1.0)
 
 
-def _draw_receivers(
-    ax: Axes, ds: xr.Dataset, drawn: npt.NDArray[np.int64], colours: Array
-) -> tuple[Box, Corner | None]:
-    """Base map with the source as a star and the receivers (in grey those without a trace); room for a scale bar."""
-    lat, lon = (np.asarray(ds[f"{c}_b"].values, float) for c in ("latitude", "longitude"))
-    source = float(ds["latitude_a"].values[0]), float(ds["longitude_a"].values[0])
-    known = np.isfinite(lat) & np.isfinite(lon)
-    points = np.append(lat[known], source[0]), np.append(lon[known], source[1])
-    box = extent(*points, ratio=(MAP_RATIO, MAP_RATIO))
-    box, corner = room_for_bar(box, within(points[1], box), points[0], MAP_WIDTH_IN)
-    lon = within(lon, box)
+def _box(ds: xr.Dataset) -> tuple[Box, Corner | None]:
+    """Box around source and receivers that fills its place, and the corner of the scale bar."""
+    ends = stations_of(ds).dropna()
+    lat, lon = ends["latitude"].to_numpy(float), ends["longitude"].to_numpy(float)
+    box = extent(lat, lon, ratio=(MAP_RATIO, MAP_RATIO))
+    return room_for_bar(box, within(lon, box), lat, MAP_WIDTH_IN)
+
+
+def _draw_receivers(ax: Axes, box: Box, ds: xr.Dataset, drawn: npt.NDArray[np.int64], colours: Array) -> None:
+    """Base map with the source as a star and the receivers, in grey those without a trace."""
+    lat, lon = ds["latitude_b"].values, within(ds["longitude_b"].values, box)
     draw_map(ax, box)
-    degree_axes(ax, box, MAP_WIDTH_IN)
-    size = float(np.clip(2500.0 / len(lat), 8.0, 36.0))
-    silent = known.copy()
+    degree_axes(ax, box, MAP_WIDTH_IN if map_ratio(box) > 1 else WIDTH_IN - 0.6)
+    silent = np.ones(len(lat), bool)
     silent[drawn] = False
-    edge: dict[str, Any] = {"s": size, "marker": "^", "linewidths": 0.4}
-    ax.scatter(lon[silent], lat[silent], color=MISSING, edgecolors="#888888", zorder=2, **edge)
-    ax.scatter(lon[drawn], lat[drawn], color=colours, edgecolors=INK, zorder=3, **edge)
-    ax.plot(within(source[1], box), source[0], "*", color=ACCENT, ms=13, mec="white", mew=0.6, zorder=4)
-    return box, corner
+    look: dict[str, Any] = {"s": float(np.clip(2500.0 / len(lat), 8.0, 36.0)), "marker": "^", "linewidths": 0.4}
+    ax.scatter(lon[silent], lat[silent], color=MISSING, edgecolors="#888888", zorder=2, **look)
+    ax.scatter(lon[drawn], lat[drawn], color=colours, edgecolors=INK, zorder=3, **look)
+    source = within(ds["longitude_a"].values[:1], box), ds["latitude_a"].values[:1]
+    ax.plot(*source, "*", color=ACCENT, ms=13, mec="white", mew=0.6, zorder=4, clip_on=False)
 
 
 def _name_stations(ax: Axes, ds: xr.Dataset, box: Box, obstacles: Sequence[Bbox]) -> None:
     ends = stations_of(ds).dropna()
     if len(ends) <= MOST_NAMES:
         place_labels(ax, within(ends["longitude"], box), ends["latitude"], ends["station"].tolist(), obstacles)
+
+
+def _colour_bar(figure: Figure, ax: Axes, image: AxesImage) -> None:
+    bar = figure.colorbar(image, ax=ax, aspect=45, pad=0.015, extend="both")
+    bar.set_label("Mean of scaled traces")
+    dress(bar.ax)

@@ -55,6 +55,7 @@ class AnswerError(SourceError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.lasting = status in (400, 401, 403)
 
 
 class PoliteClient:

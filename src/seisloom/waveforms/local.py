@@ -79,7 +79,7 @@ class SdsSource:
     def _path(self, channel_id: str, day: int) -> Path:
         date = pd.Timestamp(day * DAY_NS)
         network, station, _, channel = channel_id.split(".")
-        name = f"{channel_id}.D.{date.year}.{date.dayofyear:03d}"
+        name = f"{channel_id}.D.{date.year}.{date.day_of_year:03d}"
         return self.root / str(date.year) / network / station / f"{channel}.D" / name
 
     def channels(self, query: ChannelQuery) -> pd.DataFrame:
