@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -220,14 +221,19 @@ def _tapered(piece: Segment, n_in: int, settings: CorrelationSettings) -> npt.ND
     out = np.zeros(n_in)
     x = out[:n]
     np.subtract(piece.data, piece.data.mean(), out=x)
-    ramp = np.arange(n) - (n - 1) / 2
-    ramp *= float(x @ ramp) / (n * (float(n) ** 2 - 1) / 12)
-    x -= ramp
+    ramp = _ramp(n)
+    x -= ramp * (float(x @ ramp) / (n * (float(n) ** 2 - 1) / 12))
     width = min(int(2.5 / settings.freqmin * piece.rate_hz), n // 2)
     flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / max(width, 1))
     x[:width] *= flank
     x[n - width :] *= flank[::-1]
     return out
+
+
+@lru_cache(maxsize=4)
+def _ramp(n: int) -> npt.NDArray[np.float64]:
+    """-(n-1)/2 .. (n-1)/2: the same for every channel of a day, and as dear as the fit of a trend to it."""
+    return np.arange(n) - (n - 1) / 2
 
 
 def _transfer(
@@ -239,19 +245,28 @@ def _transfer(
     plan: WindowPlan,
 ) -> tuple[slice, npt.NDArray[np.complex128]]:
     """Bins of the filter band and what they are multiplied with: filter, inverse response, shift in time."""
-    nyquist = min(plan.rate, rate_hz) / 2
-    zero_low, flat_low = FILTER_LOW * settings.freqmin, FILTER_FLAT_LOW * settings.freqmin
-    flat_high = min(FILTER_FLAT_HIGH * settings.freqmax, nyquist)
-    zero_high = min(FILTER_HIGH * settings.freqmax, nyquist)
-    df = rate_hz / n_in
-    bins = slice(int(zero_low / df) + 1, int(np.ceil(zero_high / df - 1e-9)))
-    f = np.arange(bins.start, bins.stop) * df
-    transfer = cosine_band(f, zero_low, flat_low, flat_high, zero_high).astype(np.complex128)
+    first_bin, f, weight = _filter_band(
+        n_in, rate_hz, settings.freqmin, settings.freqmax, min(plan.rate, rate_hz) / 2
+    )
+    transfer = weight.astype(np.complex128)
     if epoch is not None:
         transfer /= epoch.evaluate(f, settings.response)
     if abs(advance_s) > 1e-9:
         transfer *= np.exp(2j * np.pi * advance_s * f)
-    return bins, transfer
+    return slice(first_bin, first_bin + len(f)), transfer
+
+
+@lru_cache(maxsize=4)
+def _filter_band(
+    n_in: int, rate_hz: float, freqmin: float, freqmax: float, nyquist: float
+) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """First bin, frequencies and weights of the filter that records pass."""
+    zero_low, flat_low = FILTER_LOW * freqmin, FILTER_FLAT_LOW * freqmin
+    flat_high, zero_high = min(FILTER_FLAT_HIGH * freqmax, nyquist), min(FILTER_HIGH * freqmax, nyquist)
+    df = rate_hz / n_in
+    first = int(zero_low / df) + 1
+    f = np.arange(first, int(np.ceil(zero_high / df - 1e-9))) * df
+    return first, f, cosine_band(f, zero_low, flat_low, flat_high, zero_high)
 
 
 def _trim(segment: Segment, start_ns: int, end_ns: int) -> Segment:

@@ -37,10 +37,14 @@ def channel_spectra(
     if not valid.any():
         return None, ["no window: no stretch of data is as long as cc_len"]
     view = np.lib.stride_tricks.sliding_window_view(series.samples, plan.n_window)[:: plan.n_step]
-    valid, problems = _reject(view, valid, settings)
-    if not valid.any():
+    windows = view[valid]
+    good, problems = _usable(windows, settings)
+    if not good.any():
         return None, problems
-    left, right = _window_spectra(view, np.flatnonzero(valid), settings, plan)
+    if not good.all():
+        windows = windows[good]
+    valid[valid] = good
+    left, right = _window_spectra(windows, np.flatnonzero(valid), settings, plan)
     if not np.isfinite(right.view(np.float32)).all():
         return None, [*problems, "not finite: the spectra of the day"]
     return ChannelSpectra(left, right, valid), problems
@@ -74,47 +78,39 @@ def correlation_scale(settings: CorrelationSettings, plan: WindowPlan) -> float:
     return 1.0 / (2 * float(np.sum(plan.weight**2)))
 
 
-def _reject(
-    view: Real, valid: npt.NDArray[np.bool_], settings: CorrelationSettings
-) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Windows without those that are all zero or hold a peak far above the day's level (glitch, earthquake)."""
-    windows = view[valid]
+def _usable(windows: Real, settings: CorrelationSettings) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which windows (window, time) are neither all zero nor peak far above the day's level (glitch, earthquake)."""
     peak = np.maximum(windows.max(axis=1), -windows.min(axis=1))
     rms = np.sqrt(np.einsum("wt,wt->w", windows, windows) / windows.shape[1])
     level = float(np.median(rms))
     good = rms > 1e-9 * level
     if settings.reject_peak and settings.time_norm == "none":
         good &= peak <= settings.reject_peak * level
-    kept = valid.copy()
-    kept[valid] = good
-    lost = np.count_nonzero(valid) - np.count_nonzero(kept)
+    lost = np.count_nonzero(~good)
     if not lost:
-        return kept, []
-    return kept, [
-        f"transients: {lost} of {np.count_nonzero(valid)} windows left out (peak above {settings.reject_peak:g} x rms)"
-    ]
+        return good, []
+    why = f"peak above {settings.reject_peak:g} x rms"
+    return good, [f"transients: {lost} of {len(good)} windows left out ({why})"]
 
 
 def _window_spectra(
-    view: Real,
-    rows: npt.NDArray[np.int64],
-    settings: CorrelationSettings,
-    plan: WindowPlan,
+    windows: Real, rows: npt.NDArray[np.int64], settings: CorrelationSettings, plan: WindowPlan
 ) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+    """(left, right) spectra of windows (window, time) at their ``rows`` among those of the day."""
     import ducc0
 
-    windows = np.zeros((len(rows), plan.nfft))
-    np.multiply(view[rows], taper_window(plan, settings), out=windows[:, : plan.n_window])
+    padded = np.zeros((len(rows), plan.nfft))
+    np.multiply(windows, taper_window(plan, settings), out=padded[:, : plan.n_window])
     if settings.measure == "pcc":
         rows = np.concatenate([rows, rows + plan.n_windows])
-        both = _scatter(phase_spectra(windows, plan), rows, 2 * plan.n_windows)
+        both = _scatter(phase_spectra(padded, plan), rows, 2 * plan.n_windows)
         return both, both
     stop = plan.first_bin + len(plan.weight)
-    used = ducc0.fft.r2c(windows, axes=(1,))[:, plan.first_bin : stop]
+    used = ducc0.fft.r2c(padded, axes=(1,))[:, plan.first_bin : stop]
     if settings.measure == "deconvolution":
-        power = running_mean(np.abs(used) ** 2, settings, plan)
-        left = _divide(used * plan.weight, power)
-        return _scatter(left, rows, plan.n_windows), _scatter(used * plan.weight, rows, plan.n_windows)
+        right = _scatter(_scaled(used, plan.weight), rows, plan.n_windows)
+        power = running_mean(used.real**2 + used.imag**2, settings, plan)
+        return _scatter(_scaled(used, _over(plan.weight, power)), rows, plan.n_windows), right
     both = _scatter(_whiten(used, settings, plan), rows, plan.n_windows)
     return both, both
 
@@ -122,11 +118,11 @@ def _window_spectra(
 def _whiten(used: Spectra, settings: CorrelationSettings, plan: WindowPlan) -> Spectra:
     smoothed = settings.measure == "coherency" or settings.whiten == "running-mean"
     if not smoothed and settings.whiten == "none":
-        return used * plan.weight
-    amplitude = np.abs(used)
+        return _scaled(used, plan.weight)
+    amplitude = np.sqrt(used.real**2 + used.imag**2)
     if smoothed:
         amplitude = running_mean(amplitude, settings, plan)
-    return _divide(used * plan.weight, amplitude)
+    return _scaled(used, _over(plan.weight, amplitude))
 
 
 def running_mean(x: Real, settings: CorrelationSettings, plan: WindowPlan) -> Real:
@@ -154,16 +150,25 @@ def phase_spectra(windows: Real, plan: WindowPlan) -> Spectra:
     spectrum[:, plan.n_window // 2 + 1 :] = 0
     analytic = ducc0.fft.c2c(spectrum, axes=(1,), forward=False, inorm=2)
     padded = np.zeros((len(windows), n), np.complex128)
-    padded[:, : plan.n_window] = _divide(analytic, np.abs(analytic))
+    padded[:, : plan.n_window] = _scaled(analytic, _over(np.ones(1), np.abs(analytic)))
     full = ducc0.fft.c2c(padded, axes=(1,))
     positive = full[:, : n // 2 + 1]
     negative = full[:, -np.arange(n // 2 + 1) % n].conj()
     return np.concatenate([positive, negative])
 
 
-def _divide(a: Spectra, b: Real) -> Spectra:
-    """a / b, and 0 where b is 0."""
-    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+def _over(weight: Real, amplitude: Real) -> Real:
+    """weight / amplitude, and 0 where the amplitude is 0; ``amplitude`` is used up."""
+    amplitude[amplitude == 0] = np.inf
+    return np.divide(weight, amplitude, out=amplitude)
+
+
+def _scaled(spectra: Spectra, factor: Real) -> Spectra:
+    """spectra times a real factor, without the detour over complex factors."""
+    out = np.empty(spectra.shape, np.complex128)
+    np.multiply(spectra.real, factor, out=out.real)
+    np.multiply(spectra.imag, factor, out=out.imag)
+    return out
 
 
 def _scatter(used: Spectra, rows: npt.NDArray[np.int64], n_rows: int) -> npt.NDArray[np.complex64]:

@@ -121,7 +121,7 @@ def _words(*parts: str) -> str:
 
 
 def _of(drawn: int, there: int, noun: str) -> str:
-    """"12 pairs", or "11 of 12 pairs" where some had no data."""
+    """ "12 pairs", or "11 of 12 pairs" where some had no data."""
     some = "" if drawn == there else f"{drawn} of "
     return f"{some}{there} {noun}{'s' * (there != 1)}"
 
