@@ -18,9 +18,10 @@ from seisloom.noise.theory import diffuse_ccf, diffuse_coherency, phase_coherenc
 from seisloom.stations import read_stations
 from seisloom.waveforms import open_source
 from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Source
+from seisloom.waveforms.local import sds_path
 from seisloom.waveforms.synthetic import NetworkSettings, SyntheticSource, write_dataset
 from seisloom.waveforms.synthetic import defects as plant
-from seisloom.waveforms.synthetic.dataset import sds_path, write_mseed
+from seisloom.waveforms.synthetic.dataset import write_mseed
 from seisloom.waveforms.synthetic.field import velocity_psd
 from seisloom.waveforms.synthetic.instrument import broadband
 from seisloom.waveforms.synthetic.settings import describe_keys

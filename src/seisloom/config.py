@@ -89,7 +89,7 @@ class CorrelationSettings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError([_sentence(e) for e in error.errors()], "correlation settings") from None
+            raise SettingsError(sentences(error, type(self)), "correlation settings") from None
         faults = contradictions(self)
         if faults:
             raise SettingsError(faults, "correlation settings")
@@ -268,10 +268,15 @@ def _from_toml(text: str, path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid TOML: {error}") from error
 
 
-def _sentence(error: Any) -> str:
-    name = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        near = get_close_matches(name, CorrelationSettings.model_fields, n=1)
-        return f"unknown setting {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
-    message = error["msg"]
-    return f"{name} is {error['input']!r}: {message[:1].lower()}{message[1:]}"
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """What pydantic found wrong with values for ``model``, a sentence each, unknown names with the nearest known."""
+    out = []
+    for fault in error.errors():
+        name = ".".join(map(str, fault["loc"]))
+        if fault["type"] == "extra_forbidden":
+            near = get_close_matches(name, model.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(model.model_fields)}"
+            out.append(f"unknown setting {name!r}: {hint}")
+        else:
+            out.append(f"{name} is {fault['input']!r}: {fault['msg'].lower()}")
+    return out

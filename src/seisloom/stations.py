@@ -8,14 +8,16 @@ not give are NaN. ``id`` is NET.STA.LOC.CHA.
 
 from __future__ import annotations
 
+import csv
 import io
+import math
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.typing import NaTType
 
 from seisloom.errors import InputError
 
@@ -55,32 +57,36 @@ CSV_NAMES = {
     "end": "EndDate",
 }
 # Other spellings met in the wild, squeezed to lower-case letters and digits.
-ALIASES = {
-    "net": "network",
-    "sta": "station",
-    "name": "station",
-    "loc": "location",
-    "locationcode": "location",
-    "cha": "channel",
-    "chan": "channel",
-    "lat": "latitude",
-    "lon": "longitude",
-    "long": "longitude",
-    "elev": "elevation_m",
-    "elevationm": "elevation_m",
-    "depthm": "depth_m",
-    "localdepth": "depth_m",
-    "azimuthdeg": "azimuth_deg",
-    "dipdeg": "dip_deg",
-    "sampleratehz": "sample_rate_hz",
-    "samplingrate": "sample_rate_hz",
-    "sensordescription": "sensor",
-    "sitename": "site",
-    "starttime": "start",
-    "endtime": "end",
+_SPELLINGS = {
+    "network": "net",
+    "station": "sta name",
+    "location": "loc locationcode",
+    "channel": "cha chan",
+    "latitude": "lat",
+    "longitude": "lon long",
+    "elevation_m": "elev elevationm",
+    "depth_m": "depthm localdepth",
+    "azimuth_deg": "azimuthdeg",
+    "dip_deg": "dipdeg",
+    "sample_rate_hz": "sampleratehz samplingrate",
+    "sensor": "sensordescription",
+    "site": "sitename",
+    "start": "starttime",
+    "end": "endtime",
 }
-ALIASES |= {re.sub("[^a-z0-9]", "", name.lower()): column for column, name in CSV_NAMES.items()}
+
+
+def _squeeze(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+ALIASES = {_squeeze(name): column for column, name in CSV_NAMES.items()}
+ALIASES |= {spelling: column for column, text in _SPELLINGS.items() for spelling in text.split()}
 _CODE = re.compile(r"^[A-Za-z0-9_-]{1,8}$")
+# How a cell says that there is nothing in it, in lower case.
+_NOTHING = {"", "nan", "nat", "none", "null", "undefined"}
+# Catalogues write "open until further notice" as a year from here on.
+_OPEN_YEAR = 2200
 
 
 def channel_ids(table: pd.DataFrame) -> list[str]:
@@ -89,10 +95,11 @@ def channel_ids(table: pd.DataFrame) -> list[str]:
     return [".".join(row) for row in zip(*codes, strict=True)]
 
 
-def validate(table: pd.DataFrame, origin: str = "channel table") -> pd.DataFrame:
+def validate(table: pd.DataFrame, origin: str = "channel table", lines: Sequence[int] | None = None) -> pd.DataFrame:
     """The table with every column present and typed; InputError names the line of what cannot be used.
 
-    Only the codes and the channel are required; rows are counted from 2, as in a file with a header.
+    Only the codes and the channel are required. ``lines`` are the lines of the rows in their file; without them
+    rows are counted from 2, as below a header.
     """
     missing = [c for c in ("network", "station", "channel") if c not in table]
     if missing:
@@ -101,19 +108,12 @@ def validate(table: pd.DataFrame, origin: str = "channel table") -> pd.DataFrame
         raise InputError(f"{origin}: no column {wanted}; the header has: {have}")
     if table.empty:
         raise InputError(f"{origin}: no channels in it; one row a channel is expected below the header")
-    out = pd.DataFrame(index=range(len(table)))
-    for column in CODES:
-        text = table[column] if column in table else pd.Series("", index=table.index)
-        out[column] = [_clean_code(v) for v in text]
-    for column in NUMBERS:
-        out[column] = _numbers(table, column, origin)
-    for column in TEXTS:
-        out[column] = table[column].fillna("").astype(str).to_numpy() if column in table else ""
-    for column in TIMES:
-        out[column] = _times(table, column, origin)
-    _check_codes(out, origin)
-    _check_ranges(out, origin)
-    return out
+    places = [f"{origin}, line {line}" for line in lines or range(2, len(table) + 2)]
+
+    parsed: dict[str, Any] = {column: _parsed(table, column, places) for column in COLUMNS}
+    parsed |= {column: np.array(parsed[column], float) for column in NUMBERS}
+    parsed |= {column: pd.DatetimeIndex(parsed[column], dtype="datetime64[ns, UTC]") for column in TIMES}
+    return pd.DataFrame(parsed)
 
 
 def read_stations(path: str | Path) -> pd.DataFrame:
@@ -133,40 +133,31 @@ def read_stations(path: str | Path) -> pd.DataFrame:
 def parse_stations(text: str, origin: str) -> pd.DataFrame:
     """Channel table from the text of a station file (CSV, FDSN text or StationXML)."""
     if text.lstrip().startswith("<"):
-        from obspy import read_inventory
-
-        return from_inventory(read_inventory(io.BytesIO(text.encode()), format="STATIONXML"))
+        return from_inventory(_read_stationxml(text, origin), origin)
     if not text.strip():
         raise InputError(f"{origin}: the file is empty; a header and one row a channel are expected")
-    header = text.lstrip().splitlines()[0]
-    separator = "|" if "|" in header else ("\t" if "\t" in header else ("," if "," in header else ";"))
-    try:
-        table = pd.read_csv(
-            io.StringIO(text.lstrip("\n\r #")),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=True,
-        )
-    except (pd.errors.ParserError, ValueError) as error:
-        raise InputError(f"{origin}: not a readable CSV file: {error}") from error
-    names = {c: ALIASES.get(re.sub("[^a-z0-9]", "", str(c).lower()), str(c)) for c in table.columns}
-    return validate(table.rename(columns=names), origin)
+    header, rows = _cells(text, origin)
+    names = _column_names(header, origin)
+    table = pd.DataFrame([row for _, row in rows], columns=names, dtype=str)
+    return validate(table, origin, [line for line, _ in rows])
 
 
 def write_stations(table: pd.DataFrame, path: str | Path | None = None) -> str:
     """The table as stations.csv text (columns of the XCor app first); written to ``path`` if given."""
-    out = table.reindex(columns=COLUMNS).copy()
+    out = table.reindex(columns=COLUMNS)
     for column in TIMES:
-        stamps = pd.to_datetime(out[column], utc=True)
-        out[column] = [t.strftime("%Y-%m-%dT%H:%M:%S") if pd.notna(t) else "" for t in stamps]
-    text: str = out.rename(columns=CSV_NAMES).to_csv(index=False)
+        stamps = pd.to_datetime(out[column], utc=True).dt.tz_localize(None)
+        out[column] = [t.isoformat() if pd.notna(t) else "" for t in stamps]
+    text: str = out.rename(columns=CSV_NAMES).to_csv(index=False, lineterminator="\n")
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot write the channel list: {error}") from error
     return text
 
 
-def from_inventory(inventory: Inventory) -> pd.DataFrame:
+def from_inventory(inventory: Inventory, origin: str = "inventory") -> pd.DataFrame:
     """Channel table of an ObsPy Inventory (level channel or response)."""
     rows = [
         {
@@ -191,58 +182,137 @@ def from_inventory(inventory: Inventory) -> pd.DataFrame:
         for channel in station
     ]
     if not rows:
-        raise InputError("the inventory holds no channels: ask for level=channel or level=response")
-    return validate(pd.DataFrame(rows), "inventory")
+        raise InputError(f"{origin}: no channels in it; ask for level=channel or level=response")
+    return validate(pd.DataFrame(rows), origin)
 
 
-def _clean_code(value: object) -> str:
-    text = "" if value is None or value != value else str(value).strip().strip('"')
-    return "" if text in ("--", "nan", "None") else text
-
-
-def _numbers(table: pd.DataFrame, column: str, origin: str) -> np.ndarray:
+def _parsed(table: pd.DataFrame, column: str, places: list[str]) -> list[Any]:
+    """The values of a column, or what stands for nothing where the table lacks it; ``places`` name its rows."""
+    parse = _PARSERS[column]
     if column not in table:
-        return np.full(len(table), np.nan)
-    text = table[column].replace("", np.nan)
-    numbers = pd.to_numeric(text, errors="coerce")
-    bad = np.flatnonzero(numbers.isna() & text.notna())
-    if len(bad):
-        raise InputError(f"{origin}, line {bad[0] + 2}: {CSV_NAMES[column]} is {text.iloc[bad[0]]!r}, not a number")
-    return numbers.to_numpy(float)
-
-
-def _times(table: pd.DataFrame, column: str, origin: str) -> pd.DatetimeIndex:
-    if column not in table:
-        return pd.DatetimeIndex([pd.NaT] * len(table), tz="UTC")
-    stamps: list[pd.Timestamp | NaTType] = []
-    for line, value in enumerate(table[column], start=2):
-        text = "" if value is None or value != value else str(value).strip()
-        # Catalogues write "open until further notice" as a far year that 64-bit nanoseconds cannot hold.
-        if text in ("", "null", "undefined", "None", "NaT") or re.match(r"(2[2-9]|[3-9]\d)\d\d-", text):
-            stamps.append(pd.NaT)
-            continue
+        return [parse("")] * len(table)
+    out = []
+    for place, value in zip(places, table[column], strict=True):
         try:
-            stamp = pd.Timestamp(text)
+            out.append(parse(value))
         except ValueError as error:
-            message = f"{origin}, line {line}: {CSV_NAMES[column]} is {text!r}; write it as 2019-02-03T00:00:00"
-            raise InputError(message) from error
-        stamps.append(stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC"))
-    return pd.DatetimeIndex(stamps, tz="UTC") if any(pd.notna(s) for s in stamps) else _times(table[[]], column, origin)
+            raise InputError(f"{place}: {CSV_NAMES[column]} is {value!r}; {error}") from None
+    return out
 
 
-def _check_codes(table: pd.DataFrame, origin: str) -> None:
-    for column in CODES:
-        for line, code in enumerate(table[column], start=2):
-            if not _CODE.match(code) and not (column == "location" and code == ""):
-                hint = "1 to 8 letters, digits, - or _"
-                raise InputError(f"{origin}, line {line}: {CSV_NAMES[column]} is {code!r}; {hint} are expected")
+def _read_stationxml(text: str, origin: str) -> Inventory:
+    from obspy import read_inventory
+
+    try:
+        return read_inventory(io.BytesIO(text.encode()), format="STATIONXML")
+    except Exception as error:  # ObsPy and lxml raise many kinds here; the file is named either way
+        raise InputError(f"{origin}: not readable as StationXML: {error}") from error
 
 
-def _check_ranges(table: pd.DataFrame, origin: str) -> None:
-    for column, limit in (("latitude", 90.0), ("longitude", 360.0)):
-        bad = np.flatnonzero(table[column].abs() > limit)
-        if len(bad):
-            value = table[column].iloc[bad[0]]
-            message = f"{origin}, line {bad[0] + 2}: {CSV_NAMES[column]} {value} is outside ±{limit:g}°"
-            raise InputError(message)
-    table["longitude"] = (table["longitude"] + 180.0) % 360.0 - 180.0
+def _cells(text: str, origin: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Cells of the header, and of every row below it with its line; blank and comment lines are passed over."""
+    lines = list(io.StringIO(text, newline=""))
+    cells = [[_squeeze(cell) for cell in re.split(r"[|\t,;]", line)] for line in lines]
+    first = next((i for i, row in enumerate(cells) if "station" in {ALIASES.get(c) for c in row}), None)
+    if first is None:
+        first = next(i for i, line in enumerate(lines) if line.strip())
+    separator = next((s for s in "|\t,;" if s in lines[first]), ",")
+    # In FDSN text a quotation mark is a character like any other (inches, in the name of a sensor).
+    quoted = separator != "|"
+    reader = csv.reader(lines[first:], delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+    header = [cell.strip(" #\r\n") for cell in next(reader)]
+    rows = []
+    for row in reader:
+        line, filled = first + reader.line_num, len("".join(row).strip())
+        if not filled or row[0].startswith("#"):
+            continue
+        if any(cell.strip() for cell in row[len(header) :]):
+            raise InputError(f"{origin}, line {line}: {len(row)} cells, and the header has {len(header)}")
+        rows.append((line, (row + [""] * len(header))[: len(header)]))
+    return header, rows
+
+
+def _column_names(header: list[str], origin: str) -> list[str]:
+    """The table's names of the columns. Of two for one thing ("Name" beside "Station"), the app's name counts."""
+    names = [ALIASES.get(_squeeze(cell), cell) for cell in header]
+    for column in COLUMNS:
+        at = [i for i, name in enumerate(names) if name == column]
+        full = [i for i in at if _squeeze(header[i]) == _squeeze(CSV_NAMES[column])]
+        if len(at) > 1 and len(full) != 1:
+            found = ", ".join(header[i] for i in at)
+            raise InputError(f"{origin}: more than one column for {CSV_NAMES[column]}: {found}")
+        for i in set(at) - set(full) if full else ():
+            names[i] = f"{header[i]} (not used)"
+    return names
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value).strip()
+
+
+def _code(value: object) -> str:
+    text = _text(value).strip('"')
+    if not _CODE.match(text):
+        raise ValueError("1 to 8 letters, digits, - or _ are expected")
+    return text
+
+
+def _location(value: object) -> str:
+    text = _text(value).strip('"').strip()
+    return "" if text.lower() in _NOTHING or text == "--" else _code(text)
+
+
+def _number(value: object) -> float:
+    text = _text(value)
+    if text.lower() in _NOTHING:
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("a number is expected") from None
+    if not math.isfinite(number):
+        raise ValueError("a finite number is expected")
+    return number
+
+
+def _latitude(value: object) -> float:
+    number = _number(value)
+    if abs(number) > 90:
+        raise ValueError("latitudes are within ±90°")
+    return number
+
+
+def _longitude(value: object) -> float:
+    number = _number(value)
+    if abs(number) > 360:
+        raise ValueError("longitudes are within ±180°, or from 0 to 360°")
+    return number if not abs(number) > 180 else (number + 180.0) % 360.0 - 180.0
+
+
+def _time(value: object) -> Any:
+    text = _text(value)
+    if text.lower() in _NOTHING:
+        return pd.NaT
+    try:
+        stamp = pd.Timestamp(text) if re.search(r"\d{4}", text) else None
+        if stamp is None:
+            raise ValueError
+        if stamp.year >= _OPEN_YEAR:
+            return pd.NaT
+        stamp = stamp.as_unit("ns")
+    except ValueError:
+        raise ValueError("write it as 2019-02-03T00:00:00") from None
+    return stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
+
+
+def _words(value: object) -> str:
+    return " ".join(_text(value).split())
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = (
+    dict.fromkeys(CODES, _code)
+    | dict.fromkeys(NUMBERS, _number)
+    | dict.fromkeys(TEXTS, _words)
+    | dict.fromkeys(TIMES, _time)
+    | {"location": _location, "latitude": _latitude, "longitude": _longitude}
+)

@@ -56,7 +56,7 @@ def correlate(
         list[str] | None, typer.Option("--set", help="name=value, over PARAMS.csv; may be repeated.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads. [default: all cores]")] = None,
-    memory: Annotated[float, typer.Option(help="Memory for spectra, GB.")] = 4.0,
+    memory: Annotated[float, typer.Option(help="Memory for spectra and products, GB.")] = 6.0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Correlate all pairs of channels, day by day; run it again to continue where it stopped."""

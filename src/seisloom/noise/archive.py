@@ -12,12 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from seisloom import __version__
-from seisloom.errors import InputError, WorkspaceError
+from seisloom.errors import WorkspaceError
 from seisloom.storage import Storage
 
 if TYPE_CHECKING:
     import xarray as xr
     import zarr
+    from zarr.abc.buffer import Buffer
 
 CORRELATIONS = "correlations.zarr"
 STACKS = "stacks"
@@ -27,7 +28,9 @@ SIGN_CONVENTION = (
 )
 # Bytes of an inner chunk (what one read takes) and of a shard (one object of the store).
 CHUNK_BYTES, SHARD_BYTES = 256 * 1024, 16 * 1024 * 1024
-EPOCH = pd.Timestamp(0, tz="UTC")
+# The axis of times grows, so its chunks have a length of their own.
+TIMES_A_CHUNK = 4096
+TIME_ATTRIBUTES = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "time_zone": "UTC"}
 
 
 class ArchiveWriter:
@@ -69,10 +72,17 @@ def create_archive(
     attributes: Mapping[str, Any] | None = None,
     units: str = "1",
 ) -> zarr.Group:
-    """A new archive at ``path`` with all coordinates and empty ``ccf`` and ``count``; one there is replaced."""
-    import zarr
+    """A new archive at ``path`` with all coordinates and empty ``ccf`` and ``count``.
 
-    group = zarr.open_group(storage.zarr(), path=path, mode="w")
+    It is made in memory and then stored, its own metadata last: that tells a whole archive from one whose making was
+    interrupted, and two processes that make the same one at once do not disturb each other.
+    """
+    import zarr
+    from zarr.storage import MemoryStore
+
+    objects: dict[str, Buffer] = {}
+    attributes = {"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})}
+    group = zarr.open_group(MemoryStore(objects), path=path, mode="w", attributes=attributes)
     chunk, shard = _pairs_a_chunk(len(pairs), len(lag) * times_a_shard)
     ccf = group.create_array(
         "ccf",
@@ -94,26 +104,30 @@ def create_archive(
         fill_value=0,
         dimension_names=("pair", time_name),
     ).attrs.update({"long_name": "windows in the mean"})
-    _write_axis(group, "lag", lag, {"units": "s", "long_name": "lag time"})
-    _write_time(group, time_name, times)
+    _write_axis(group, "lag", lag, {"units": "s", "long_name": "lag time"}, len(lag))
+    _write_axis(group, time_name, _nanoseconds(times), TIME_ATTRIBUTES, TIMES_A_CHUNK)
     for name in pairs.columns:
         _write_column(group, name, pairs[name].to_numpy())
-    # Last, because it is what tells a whole archive from one whose making was interrupted.
-    group.attrs.update({"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})})
-    return group
+    for key in sorted(objects, key=lambda key: key == f"{path}/zarr.json"):
+        if key.startswith(f"{path}/"):  # not the groups above it, which Zarr makes by itself
+            storage.put(key, objects[key].to_bytes())
+    return zarr.open_group(storage.zarr(), path=path, mode="r+")
 
 
 def extend_times(group: zarr.Group, times: pd.DatetimeIndex, time_name: str = "day") -> None:
     """Lengthen the time axis of an archive to ``times``, of which those that are there are the beginning."""
-    for name in ("ccf", "count"):
+    axis: Any = group[time_name]
+    axis.resize((len(times),))
+    axis[:] = _nanoseconds(times)
+    for name in ("count", "ccf"):
         array: Any = group[name]
         array.resize((array.shape[0], len(times), *array.shape[2:]))
-    _write_time(group, time_name, times)
 
 
-def held_times(group: Any, time_name: str = "day") -> int:
-    """Length of the time axis that all arrays have (less than some of them where lengthening was interrupted)."""
-    return min(group["ccf"].shape[1], group["count"].shape[1], group[time_name].shape[0] if time_name in group else 0)
+def held_times(group: Any, time_name: str = "day") -> tuple[int, int]:
+    """Shortest and longest time axis of the arrays, which differ where lengthening was interrupted."""
+    lengths = (group[time_name].shape[0], group["count"].shape[1], group["ccf"].shape[1])
+    return min(lengths), max(lengths)
 
 
 def open_archive(storage: Storage, path: str) -> zarr.Group | None:
@@ -121,10 +135,9 @@ def open_archive(storage: Storage, path: str) -> zarr.Group | None:
     import zarr
 
     try:
-        group = zarr.open_group(storage.zarr(), path=path, mode="r+")
+        return zarr.open_group(storage.zarr(), path=path, mode="r+")
     except FileNotFoundError:
         return None
-    return group if "seisloom_version" in group.attrs else None
 
 
 def open_correlations(workspace: str | Path) -> xr.Dataset:
@@ -149,11 +162,8 @@ def open_stacks(workspace: str | Path, name: str | None = None) -> xr.Dataset:
 
 def stack_names(storage: Storage) -> list[str]:
     """Names of the finished stacks."""
-    return [k.removeprefix(f"{STACKS}/").removesuffix(".json") for k in storage.keys(STACKS) if _is_mark(k)]
-
-
-def _is_mark(key: str) -> bool:
-    return key.endswith(".json") and key.count("/") == 1 and "zarr" not in key
+    marks = [key for key in storage.keys(STACKS) if key.count("/") == 1 and key.endswith(".json")]
+    return [mark.removeprefix(f"{STACKS}/").removesuffix(".json") for mark in marks]
 
 
 def _open(storage: Storage, path: str, remedy: str) -> xr.Dataset:
@@ -175,20 +185,15 @@ def _pairs_a_chunk(n_pairs: int, values_a_pair: int) -> tuple[int, int]:
     return chunk, chunk * chunks
 
 
-def _write_axis(group: zarr.Group, name: str, values: npt.NDArray, attributes: dict[str, str]) -> None:
-    array = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=(name,), overwrite=True)
+def _write_axis(group: zarr.Group, name: str, values: npt.NDArray, attributes: dict[str, Any], chunk: int) -> None:
+    array = group.create_array(
+        name, shape=values.shape, dtype=values.dtype, chunks=(chunk,), dimension_names=(name,), attributes=attributes
+    )
     array[:] = values
-    array.attrs.update(attributes)
 
 
-def _write_time(group: zarr.Group, name: str, times: pd.DatetimeIndex) -> None:
-    ns = (times.tz_localize("UTC") if times.tz is None else times).as_unit("ns").asi8
-    attributes = {
-        "units": "nanoseconds since 1970-01-01",
-        "calendar": "proleptic_gregorian",
-        "time_zone": "UTC",
-    }
-    _write_axis(group, name, ns, attributes)
+def _nanoseconds(times: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    return (times.tz_localize("UTC") if times.tz is None else times).as_unit("ns").asi8
 
 
 def _write_column(group: zarr.Group, name: str, values: npt.NDArray) -> None:

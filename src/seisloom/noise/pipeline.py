@@ -51,8 +51,6 @@ UNITS = {"DISP": "m**2", "VEL": "m**2 s**-2", "ACC": "m**2 s**-4", "none": "coun
 
 # So many channels failing one after another, from the first on, stop a run.
 OUTAGE = 10
-# How long to wait for another process that has just begun the same job to make its archive.
-ARCHIVE_WAIT_S = 10
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def correlate(
     end: str | pd.Timestamp | None = None,
     inventory: Inventory | None = None,
     workers: int | None = None,
-    memory_gb: float = 4.0,
+    memory_gb: float = 6.0,
     device: str = "cpu",
     progress: Reporter | None = None,
 ) -> Summary:
@@ -156,7 +154,7 @@ class Job:
     source: Source
     responses: Responses
     storage: Storage
-    memory_bytes: float = 4e9
+    memory_bytes: float = 6e9
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -181,8 +179,7 @@ class Job:
 
     def run(self, days: pd.DatetimeIndex, workers: int, progress: Reporter) -> Summary:
         """Compute the days that are not done, and report on all."""
-        group, all_days = self._open(days)
-        first = (days[0] - all_days[0]).days
+        first = self._claim(days)
         with (
             threadpoolctl.threadpool_limits(1),
             _pool(max(workers, self.source.parallel)) as readers,
@@ -193,7 +190,8 @@ class Job:
                 if self.storage.get(f"done/{name}.json") is not None:
                     continue
                 counters = _Counters(name, number, len(days), len(self.ids), len(self.pairs), progress)
-                report = self._day(day, group, first + number, readers, computers, counters)
+                group = self._archive(first, days[-1])
+                report = self._day(day, group, (day - first).days, readers, computers, counters)
                 self._mark(report)
         return self._summary(days)
 
@@ -213,7 +211,7 @@ class Job:
         report.pairs = int((counts.sum(axis=1) > 0).sum())
         report.windows = int(counts.sum())
         place = slice(index * len(self.groups), (index + 1) * len(self.groups))
-        if report.pairs:
+        if report.pairs or group["count"][:, place].any():  # what an incomplete run left is written over
             writer = ArchiveWriter(group, place)
             for first, block in self._blocks(computers):
                 n = counts[first : first + len(block)].astype(np.float32)[:, :, None]
@@ -300,37 +298,32 @@ class Job:
         rows = np.arange(n)
         return [np.concatenate([rows[g], rows[g] + n]) for g in self.groups]
 
-    def _open(self, days: pd.DatetimeIndex) -> tuple[Any, pd.DatetimeIndex]:
-        """The archive and all days in its time axis: made new, continued, or refused where it is another job's."""
+    def _claim(self, days: pd.DatetimeIndex) -> pd.Timestamp:
+        """The workspace's first day; WorkspaceError where it is another job's or begins later than these days."""
         card = self._card(days[0])
-        new = self.storage.put_new("job.json", json.dumps(card, indent=1).encode())
-        if new:
+        if self.storage.put_new("job.json", json.dumps(card, indent=1).encode()):
             self.storage.put("stations.csv", write_stations(self.channels).encode())
             self.storage.put("params.csv", write_params_csv(self.settings).encode())
         held = self.storage.get_json("job.json")
         _same_job(held, card, self.storage.url)
-        group: Any = None if new else self._existing_archive()
         first = pd.Timestamp(held["first_day"])
-        if group is None:
-            group = self._create(pd.date_range(first, days[-1], freq="D", unit="ns"))
         if days[0] < first:
             raise WorkspaceError(
                 f"{self.storage.url}: begins on {first.date()}; use another workspace for earlier days"
             )
-        n_held = held_times(group, self._time_name) // len(self.groups)
-        all_days = pd.date_range(first, max(days[-1], first + pd.Timedelta(days=n_held - 1)), freq="D", unit="ns")
-        if len(all_days) > n_held:
-            extend_times(group, self._times(all_days), self._time_name)
-        return group, all_days
+        return first
 
-    def _existing_archive(self) -> Any:
-        """The archive of a job that was begun before, perhaps a moment ago by another process that is still making it."""
-        for _ in range(ARCHIVE_WAIT_S):
-            group = open_archive(self.storage, CORRELATIONS)
-            if group is not None:
-                return group
-            time.sleep(1.0)
-        return None  # whoever began it died
+    def _archive(self, first: pd.Timestamp, last: pd.Timestamp) -> Any:
+        """The archive for writing, made or lengthened where it is not there yet or ends before ``last``.
+
+        Asked for every day anew, because another process at the same job may just have made it, with an earlier end.
+        """
+        group = open_archive(self.storage, CORRELATIONS) or self._create(pd.date_range(first, last, unit="ns"))
+        shortest, longest = (n // len(self.groups) for n in held_times(group, self._time_name))
+        n_days = max(longest, (last - first).days + 1)
+        if shortest < n_days:
+            extend_times(group, self._times(pd.date_range(first, periods=n_days, unit="ns")), self._time_name)
+        return group
 
     def _create(self, days: pd.DatetimeIndex) -> Any:
         lag = np.arange(-self.plan.n_half_lag, self.plan.n_half_lag + 1) / self.settings.fs

@@ -231,7 +231,7 @@ def _tapered(piece: Segment, n_in: int, settings: CorrelationSettings) -> npt.ND
 
 
 @lru_cache(maxsize=4)
-def _ramp(n: int) -> npt.NDArray[np.float64]:
+def _ramp(n: int) -> npt.NDArray[np.floating]:
     """-(n-1)/2 .. (n-1)/2: the same for every channel of a day, and as dear as the fit of a trend to it."""
     return np.arange(n) - (n - 1) / 2
 
@@ -259,7 +259,7 @@ def _transfer(
 @lru_cache(maxsize=4)
 def _filter_band(
     n_in: int, rate_hz: float, freqmin: float, freqmax: float, nyquist: float
-) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[int, npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """First bin, frequencies and weights of the filter that records pass."""
     zero_low, flat_low = FILTER_LOW * freqmin, FILTER_FLAT_LOW * freqmin
     flat_high, zero_high = min(FILTER_FLAT_HIGH * freqmax, nyquist), min(FILTER_HIGH * freqmax, nyquist)

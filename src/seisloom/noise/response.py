@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FAR_PAST, FAR_FUTURE = -(2**62), 2**62
 POINTS_PER_DECADE = 1000
+# Relative error of the lines between the points, and how often an interval may be halved for it.
+TOLERANCE, MOST_HALVINGS = 1e-5, 12
 
 
 @dataclass
@@ -53,14 +55,29 @@ class Epoch:
 
 
 def sample_curve(response: Any, low: float, high: float, output: str) -> tuple[npt.NDArray, ...]:
-    """Log frequency and value of an ObsPy Response at log-spaced frequencies between two, in Hz."""
-    n = max(2, int(np.ceil(np.log10(high / low) * POINTS_PER_DECADE)) + 1)
-    f = np.geomspace(low, high, n)
-    values = evaluate_response(response, f, output)
-    amplitude = np.abs(values)
-    if not np.all(np.isfinite(values)) or not np.all(amplitude > 0):
+    """Log frequency and value of an ObsPy Response at log-spaced frequencies between two, in Hz.
+
+    Intervals are halved until a straight line across each holds to TOLERANCE: the flank of an anti-alias filter and the
+    corners of a response list need closer points than the sensor does.
+    """
+    n = max(2, int(np.ceil(np.log10(high / low) * POINTS_PER_DECADE / 2)) + 1)
+    x = np.linspace(np.log(low), np.log(high), n)
+    values = evaluate_response(response, np.exp(x), output)
+    ends = np.stack([x[:-1] + 0j, x[1:], values[:-1], values[1:]])
+    for _ in range(MOST_HALVINGS):
+        middle = ends[:2].real.mean(axis=0)
+        found = evaluate_response(response, np.exp(middle), output)
+        x, values = np.concatenate([x, middle]), np.concatenate([values, found])
+        # Where the line misses the middle by this much, those across the two halves miss by a quarter of it.
+        wrong = np.abs(found - ends[2:].mean(axis=0)) > 4 * TOLERANCE * np.abs(found)
+        if not wrong.any():
+            break
+        (a, b, at_a, at_b), m, at_m = ends[:, wrong], middle[wrong], found[wrong]
+        ends = np.hstack([[a, m, at_a, at_m], [m, b, at_m, at_b]])
+    if not np.all(np.isfinite(values)) or not np.all(values != 0):
         raise InputError(f"its instrument response is zero or not finite between {low:g} and {high:g} Hz")
-    return np.log(f), values
+    order = np.argsort(x)
+    return x[order], values[order]
 
 
 class Responses:

@@ -101,7 +101,7 @@ def _lines(layer: str, box: Box) -> list[Array]:
     drawn &= (high[:, 1] >= south) & (low[:, 1] <= north)
     found = []
     for shift in (-360.0, 0.0, 360.0):
-        near = drawn & (high[:, 0] + shift >= west) & (low[:, 0] + shift <= east)
+        near = drawn & (high[:, 0] + shift > west) & (low[:, 0] + shift < east)
         edges = np.diff(near.astype(np.int8), prepend=0, append=0)
         for first, last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
             found.append(shifted(xy[first : last + 1], shift))

@@ -66,14 +66,14 @@ def correlogram(
 def time_grid(starts: npt.NDArray[np.datetime64]) -> tuple[Array, npt.NDArray[np.int64]]:
     """Even rows that hold uneven times: edges in days since 1970, and the time behind each row (-1 = none).
 
-    A time reaches to the next, or, before a gap (more than 1.5 times the usual step), for one usual step; months
+    A time reaches to the next, or, before a gap (more than 1.5 times the shortest step), for one such step; months
     are thus contiguous. A single time counts as a day.
     """
     begin = starts.astype("datetime64[ns]").astype(np.int64)
     if (np.diff(begin) <= 0).any():
         raise InputError("the times of the rows do not increase: sort the dataset by time first")
     steps = np.diff(begin)
-    usual = int(np.median(steps)) if len(steps) else DAY_NS
+    usual = int(steps.min()) if len(steps) else DAY_NS
     length = np.append(np.where(steps <= 1.5 * usual, steps, usual), usual)
     unit = int(np.gcd.reduce(np.append(steps, length)))
     total = int(begin[-1] + length[-1] - begin[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -61,6 +62,15 @@ class ChannelQuery:
     start_ns: int | None = None
     end_ns: int | None = None
     bbox: tuple[float, float, float, float] | None = None
+
+
+def matches(channel_id: str, query: ChannelQuery) -> bool:
+    """Whether a channel's codes match the wildcards and comma lists of a query."""
+    patterns = (query.network, query.station, query.location, query.channel)
+    return all(
+        any(fnmatchcase(code, pattern.strip().replace("--", "")) for pattern in text.split(","))
+        for code, text in zip(channel_id.split("."), patterns, strict=True)
+    )
 
 
 @runtime_checkable

@@ -53,9 +53,7 @@ class FdsnSource:
         # The client's digest authentication keeps one count of its requests: one at a time then.
         self.parallel = 1 if "FDSN_USER" in os.environ else int(options["parallel"])
         url = _url(name, self.spec)
-        self._client = PoliteClient(
-            url, options["timeout"], self.parallel, rng or np.random.default_rng(), sleep
-        )
+        self._client = PoliteClient(url, options["timeout"], self.parallel, rng or np.random.default_rng(), sleep)
         self.host = self._client.host
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
@@ -65,9 +63,7 @@ class FdsnSource:
             try:
                 part = decode(data, f"{channel_id} from {self.host}", channel_id, start_ns, end_ns)
             except InputError as error:
-                message = (
-                    f"{self.host}: {channel_id}: the answer is not MiniSEED, it starts with {data[:40]!r}"
-                )
+                message = f"{self.host}: {channel_id}: the answer is not MiniSEED, it starts with {data[:40]!r}"
                 raise SourceError(message) from error
             record.segments += part.segments
             record.problems += part.problems
@@ -112,16 +108,12 @@ class FdsnSource:
 
     def _channel_table(self, query: ChannelQuery, box: dict[str, float]) -> pd.DataFrame:
         what = _describe(query)
-        limits: dict[str, Any] = {
-            n: getattr(query, n) for n in ("network", "station", "location", "channel")
-        } | box
+        limits: dict[str, Any] = {n: getattr(query, n) for n in ("network", "station", "location", "channel")} | box
         for name, time_ns in (("starttime", query.start_ns), ("endtime", query.end_ns)):
             if time_ns is not None:
                 limits[name] = UTCDateTime(ns=time_ns)
         limits |= {"level": "channel", "format": "text"}
-        text = self._client.ask(what, lambda c, out: c.get_stations(filename=out, **limits)).decode(
-            errors="replace"
-        )
+        text = self._client.ask(what, lambda c, out: c.get_stations(filename=out, **limits)).decode(errors="replace")
         if all(line.startswith("#") or not line.strip() for line in text.splitlines()):
             raise NoDataError(f"{self.host}: no channel matches {what}")
         return parse_stations(text, f"station list of {self.host}")
@@ -163,9 +155,7 @@ def _url(name: str, spec: str) -> str:
         if name.upper() in URL_MAPPINGS:
             return str(URL_MAPPINGS[name.upper()])
         near = get_close_matches(name.upper(), URL_MAPPINGS, n=3, cutoff=0.5) or sorted(URL_MAPPINGS)
-        raise InputError(
-            f"source {spec}: no data centre is called {name!r}; known: {', '.join(near)}; or give a URL"
-        )
+        raise InputError(f"source {spec}: no data centre is called {name!r}; known: {', '.join(near)}; or give a URL")
     parts = urlsplit(name)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"source {spec}: {name!r} is not an http or https address")
@@ -196,9 +186,7 @@ def _boxes(bbox: tuple[float, float, float, float] | None) -> list[dict[str, flo
         return [{}]
     west, south, east, north = bbox
     ranges = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
-    return [
-        {"minlongitude": w, "minlatitude": south, "maxlongitude": e, "maxlatitude": north} for w, e in ranges
-    ]
+    return [{"minlongitude": w, "minlatitude": south, "maxlongitude": e, "maxlatitude": north} for w, e in ranges]
 
 
 def _describe(query: ChannelQuery) -> str:

@@ -117,15 +117,11 @@ class PoliteClient:
         """The error to show, and whether the same request may succeed later."""
         status, start = self._last.status, f"{self.host}: {what}: "
         if isinstance(error, FDSNNoServiceException):
-            return AnswerError(
-                f"{start}{error} Its services did not all answer when it was first asked."
-            ), False
+            return AnswerError(f"{start}{error} Its services did not all answer when it was first asked."), False
         if status in NO_DATA:
             return NoDataError(f"{start}no data"), False
         if isinstance(error, FDSNTimeoutException | TimeoutError):
-            advice = (
-                f"no answer within {self.timeout_s:g} s: try again later, or allow more with ?timeout=SECONDS"
-            )
+            advice = f"no answer within {self.timeout_s:g} s: try again later, or allow more with ?timeout=SECONDS"
             return AnswerError(start + advice, status), True
         if status is None:
             advice = f"cannot be reached ({_words(error)}): check the address and the network connection"

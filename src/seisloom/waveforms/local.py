@@ -6,7 +6,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +14,11 @@ import pandas as pd
 
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import validate
-from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment
+from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
 from seisloom.waveforms.mseed import decode, is_mseed, spans
 
 if TYPE_CHECKING:
     from obspy import Inventory
-
-
-def matches(channel_id: str, query: ChannelQuery) -> bool:
-    """Whether a channel's codes match the wildcards and comma lists of a query."""
-    patterns = (query.network, query.station, query.location, query.channel)
-    return all(
-        any(fnmatchcase(code, pattern.strip().replace("--", "")) for pattern in text.split(","))
-        for code, text in zip(channel_id.split("."), patterns, strict=True)
-    )
 
 
 def _directory(text: str, kind: str) -> Path:
@@ -45,6 +35,14 @@ def _read(path: Path) -> bytes:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+def sds_path(archive: str | Path, channel_id: str, day_ns: int) -> Path:
+    """YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY below a SeisComP archive, of the day of a time."""
+    date = pd.Timestamp(day_ns)
+    network, station, _, channel = channel_id.split(".")
+    name = f"{channel_id}.D.{date.year}.{date.day_of_year:03d}"
+    return Path(archive) / str(date.year) / network / station / f"{channel}.D" / name
+
+
 class SdsSource:
     """A SeisComP archive: YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY, a MiniSEED file a channel and day."""
 
@@ -58,7 +56,7 @@ class SdsSource:
         record = Record()
         # A record that spans midnight stands in the file of the day in which it starts.
         for day in range(start_ns // DAY_NS - 1, (end_ns - 1) // DAY_NS + 1):
-            path = self._path(channel_id, day)
+            path = sds_path(self.root, channel_id, day * DAY_NS)
             if path.exists():
                 part = decode(_read(path), str(path), channel_id, start_ns, end_ns)
                 record.segments += part.segments
@@ -75,12 +73,6 @@ class SdsSource:
             return None
         first, last = (pd.Timestamp(year, 1, 1) + pd.Timedelta(days=day - 1) for year, day in (held[0], held[-1]))
         return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
-
-    def _path(self, channel_id: str, day: int) -> Path:
-        date = pd.Timestamp(day * DAY_NS)
-        network, station, _, channel = channel_id.split(".")
-        name = f"{channel_id}.D.{date.year}.{date.day_of_year:03d}"
-        return self.root / str(date.year) / network / station / f"{channel}.D" / name
 
     def channels(self, query: ChannelQuery) -> pd.DataFrame:
         found = {}

@@ -23,9 +23,8 @@ from obstore.store import S3Store
 
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import channel_ids, from_inventory
-from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record
+from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, matches
 from seisloom.waveforms.fdsn import read_stationxml
-from seisloom.waveforms.local import matches
 from seisloom.waveforms.mseed import decode
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ class Layout:
 
 LAYOUTS = {
     "scedc": Layout(
-        "continuous_waveforms/{year}/{year}_{day:03d}/"
-        "{network}{station:_<5}{channel}{location:_<3}{year}{day:03d}.ms",
+        "continuous_waveforms/{year}/{year}_{day:03d}/{network}{station:_<5}{channel}{location:_<3}{year}{day:03d}.ms",
         (
             METADATA + "/{network}/{network}_{station}.xml",
             METADATA + "/unauthoritative-XML/{network}_{station}.xml",
@@ -125,9 +123,7 @@ class S3Source:
             record.segments += part.segments
             record.problems += part.problems
         if not record.segments and not record.problems:
-            raise NoDataError(
-                f"{self.url}{self._day_key(channel_id, first)}: no such file, or nothing in this time"
-            )
+            raise NoDataError(f"{self.url}{self._day_key(channel_id, first)}: no such file, or nothing in this time")
         return record
 
     def channels(self, query: ChannelQuery) -> pd.DataFrame:
@@ -162,9 +158,7 @@ class S3Source:
     def _read_all(self, stations: Sequence[tuple[str, ...]], level: str) -> Inventory | None:
         """StationXML of stations, each under the first of its keys that exists; None for none."""
         with ThreadPoolExecutor(self.parallel) as pool:
-            parts = [
-                part for part in pool.map(lambda keys: self._read_station(keys, level), stations) if part
-            ]
+            parts = [part for part in pool.map(lambda keys: self._read_station(keys, level), stations) if part]
         return sum(parts[1:], parts[0]) if parts else None
 
     def _read_station(self, keys: tuple[str, ...], level: str) -> Inventory | None:
@@ -235,9 +229,7 @@ def _explain(error: Exception, where: str) -> SourceError:
     if isinstance(error, FileNotFoundError):
         return NoDataError(f"{where}: no such file")
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        advice = (
-            "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; some buckets answer so for files they lack"
-        )
+        advice = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; some buckets answer so for files they lack"
         return SourceError(f"{where}: access denied: {advice}")
     if status in (429, 503):
         return SourceError(f"{where}: the store limits requests, even after waiting: try again later")

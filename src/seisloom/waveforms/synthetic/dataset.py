@@ -9,6 +9,7 @@ import numpy as np
 
 from seisloom.stations import write_stations
 from seisloom.waveforms.base import DAY_NS, Record
+from seisloom.waveforms.local import sds_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,16 +44,6 @@ def write_dataset(source: SyntheticSource, directory: str | Path, start: str | p
     inventory.write(str(dataset.stationxml), format="STATIONXML")
     write_stations(source.table, dataset.stations)
     return dataset
-
-
-def sds_path(archive: str | Path, channel_id: str, day_ns: int) -> Path:
-    """YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY below the archive."""
-    import pandas as pd
-
-    date = pd.Timestamp(day_ns)
-    network, station, _, channel = channel_id.split(".")
-    name = f"{channel_id}.D.{date.year}.{date.day_of_year:03d}"
-    return Path(archive) / str(date.year) / network / station / f"{channel}.D" / name
 
 
 def write_mseed(record: Record, channel_id: str, path: str | Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seisloom.config import sentences
 from seisloom.errors import SettingsError
 
 Array = npt.NDArray[np.float64]
@@ -84,7 +85,7 @@ def parse_settings(text: str) -> NetworkSettings:
     try:
         settings = NetworkSettings.model_validate(values)
     except ValidationError as error:
-        faults += [f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()]
+        faults += sentences(error, NetworkSettings)
     else:
         faults += _contradictions(settings)
     if faults:

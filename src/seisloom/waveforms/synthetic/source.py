@@ -15,8 +15,7 @@ import pandas as pd
 from seisloom.errors import InputError, NoDataError
 from seisloom.geo import destination, distance_azimuth
 from seisloom.stations import channel_ids, validate
-from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment
-from seisloom.waveforms.local import matches
+from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
 from seisloom.waveforms.synthetic.field import DiffuseField, Geometry
 from seisloom.waveforms.synthetic.instrument import Instrument, band_code, broadband
 from seisloom.waveforms.synthetic.settings import Array, NetworkSettings, parse_settings
