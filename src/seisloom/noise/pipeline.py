@@ -318,7 +318,9 @@ class Job:
 
         Asked for every day anew, because another process at the same job may just have made it, with an earlier end.
         """
-        group = open_archive(self.storage, CORRELATIONS) or self._create(pd.date_range(first, last, unit="ns"))
+        group: Any = open_archive(self.storage, CORRELATIONS)
+        if group is None:
+            group = self._create(pd.date_range(first, last, unit="ns"))
         shortest, longest = (n // len(self.groups) for n in held_times(group, self._time_name))
         n_days = max(longest, (last - first).days + 1)
         if shortest < n_days:

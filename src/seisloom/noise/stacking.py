@@ -123,8 +123,9 @@ def _write(
     stacks: Any,
     card: dict[str, Any],
 ) -> None:
-    mark = f"{STACKS}/{name}.json"
+    mark, path = f"{STACKS}/{name}.json", f"{STACKS}/{name}.zarr"
     storage.delete([mark])  # what is being written again is not finished
+    storage.delete(storage.keys(path))
     pairs = _pair_table(data)
     lag = data["lag"].values
     attributes = {
@@ -135,7 +136,6 @@ def _write(
     }
     starts = pd.DatetimeIndex([start for start, _ in groups])
     units = data["ccf"].attrs.get("units", "1")
-    path = f"{STACKS}/{name}.zarr"
     group: Any = create_archive(storage, path, pairs, lag, starts, "period", len(starts), attributes, units)
     ratios, counts = [], []
     writer = ArchiveWriter(group, slice(0, len(starts)))
