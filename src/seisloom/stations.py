@@ -196,7 +196,7 @@ def _parsed(table: pd.DataFrame, column: str, places: list[str]) -> list[Any]:
         try:
             out.append(parse(value))
         except ValueError as error:
-            raise InputError(f"{place}: {CSV_NAMES[column]} is {value!r}; {error}") from None
+            raise InputError(f"{place}: {CSV_NAMES[column]} is {_text(value)!r}; {error}") from None
     return out
 
 
