@@ -28,11 +28,7 @@ def distance_azimuth(
     lat_a, lon_a, lat_b, lon_b = np.broadcast_arrays(*(np.asarray(v, float) for v in (lat_a, lon_a, lat_b, lon_b)))
     forward, back, metres = _geod().inv(lon_a.ravel(), lat_a.ravel(), lon_b.ravel(), lat_b.ravel())
     shape = lat_a.shape
-    return (
-        np.reshape(metres, shape) / 1000.0,
-        np.reshape(forward, shape) % 360.0,
-        np.reshape(back, shape) % 360.0,
-    )
+    return np.reshape(metres, shape) / 1000.0, _turn(np.reshape(forward, shape)), _turn(np.reshape(back, shape))
 
 
 def local_xy(lat: npt.ArrayLike, lon: npt.ArrayLike, lat0: float, lon0: float) -> tuple[Array, Array]:
@@ -50,3 +46,9 @@ def destination(
     )
     lons, lats, _ = _geod().fwd(lon.ravel(), lat.ravel(), azimuth.ravel(), distance.ravel() * 1000.0)
     return np.reshape(lats, lat.shape), np.reshape(lons, lat.shape)
+
+
+def _turn(degrees: Array) -> Array:
+    """Angles in [0, 360)."""
+    turned = degrees % 360.0
+    return np.where(turned == 360.0, 0.0, turned)  # the remainder of a tiny negative number rounds to 360
