@@ -40,7 +40,7 @@ from seisloom.noise.preprocess import day_series
 from seisloom.noise.report import DayReport, Problem, Summary
 from seisloom.noise.response import Responses
 from seisloom.noise.spectra import channel_spectra, correlation_scale
-from seisloom.stations import channel_ids, write_stations
+from seisloom.stations import channel_ids, validate, write_stations
 from seisloom.storage import Storage
 from seisloom.waveforms.base import DAY_NS, Source
 
@@ -93,6 +93,7 @@ def correlate(
     where the source fails for every channel.
     """
     days = day_range(start, end)
+    channels = validate(channels)
     if inventory is None and settings.response != "none":
         span = (days[0].value, days[-1].value + DAY_NS)
         inventory = source.inventory(sorted(set(channel_ids(channels))), *span)
@@ -110,13 +111,20 @@ def correlate(
 def day_range(start: str | pd.Timestamp, end: str | pd.Timestamp | None) -> pd.DatetimeIndex:
     """Midnights (UTC) of all days from start to end, both included; end None means one day."""
     try:
-        first = pd.Timestamp(start).tz_localize(None).normalize()
-        last = first if end is None else pd.Timestamp(end).tz_localize(None).normalize()
-    except ValueError as error:
+        first, last = (_midnight(day) for day in (start, start if end is None else end))
+        days = pd.date_range(first, last, freq="D", unit="ns")
+    except (ValueError, TypeError) as error:
         raise InputError(f"start {start!r}, end {end!r}: write days as 2019-02-03") from error
     if last < first:
         raise InputError(f"the last day {last.date()} is before the first {first.date()}")
-    return pd.date_range(first, last, freq="D", unit="ns")
+    return days
+
+
+def _midnight(day: str | pd.Timestamp) -> pd.Timestamp:
+    stamp = pd.Timestamp(day)
+    if pd.isna(stamp):
+        raise ValueError(day)
+    return (stamp if stamp.tz is None else stamp.tz_convert(None)).normalize()
 
 
 def complete_channels(channels: pd.DataFrame, responses: Responses, source: Source) -> pd.DataFrame:
