@@ -139,7 +139,7 @@ def msnoise(python: Path, one_process: bool = False) -> Peer:
         "removes poles and zeros only, FIR stages are ignored (in MSNoise's favour)",
         "resampling by decimation, which is cheaper than its default Lanczos (in MSNoise's favour)",
         "no zero-padding: circular correlation (in MSNoise's favour)",
-        "works in double precision; whitening tapers of 100 frequencies cannot be set (in seisloom's favour)",
+        "whitening tapers of 100 frequencies, which cannot be set (in seisloom's favour)",
         "settings are written in one process, not one `msnoise config set` each (in MSNoise's favour)",
         "its commands are six processes, each with its own start-up; `one process` is the same work through "
         "the functions behind them",
