@@ -145,8 +145,8 @@ def msnoise(python: Path, one_process: bool = False) -> Peer:
         "the functions behind them",
     )
     name, action = ("MSNoise (one process)", "inside") if one_process else ("MSNoise", "run")
-    # Every window of every pair is kept in double precision until the day is stacked.
-    return Peer(name, python, HERE / "msnoise_day.py", action, notes, 0.03, gb_per_pair=N_WINDOWS * N_LAG * 8e-9)
+    # Every window of every pair is kept, in single precision, until the day is stacked.
+    return Peer(name, python, HERE / "msnoise_day.py", action, notes, 0.03, gb_per_pair=N_WINDOWS * N_LAG * 4e-9)
 
 
 def default_python(peer: str) -> Path:
