@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from pymseed import MiniSEEDError, MS3Record, MS3TraceList, nslc2sourceid, nstime2timestr, sourceid2nslc
+from pymseed import MiniSEEDError, MS3Record, MS3TraceList, nstime2timestr
 
 from seisloom.errors import InputError
 from seisloom.waveforms.base import Record, Segment
 
-# The smallest record that MiniSEED 2 allows in practice: the step by which a damaged stretch is searched.
-_SEARCH_STEP = 64
+# How a record begins: MiniSEED 3, or the sequence number, quality and reserved byte of MiniSEED 2.
+_HEADER = re.compile(rb"MS\x03|[0-9 \x00]{6}[DRQM][ \x00]")
 
 
 def is_mseed(head: bytes) -> bool:
     """Whether the first bytes of a file (at least 8) are the start of a MiniSEED 2 or 3 record."""
-    return head[:3] == b"MS\x03" or (len(head) >= 8 and head[:6].strip().isdigit() and head[6:7] in b"DRQM")
+    return _HEADER.match(head) is not None
 
 
 def decode(
@@ -25,7 +26,7 @@ def decode(
     start_ns: int | None = None,
     end_ns: int | None = None,
 ) -> Record:
-    """The records in ``data``, of one channel and of a time span if given.
+    """The records in ``data``, of one channel and those that overlap [start, end) if given.
 
     Damage does not lose the rest: what cannot be decoded is skipped and named in ``Record.problems``.
     Raises InputError when the bytes are not empty and hold no MiniSEED at all.
@@ -35,9 +36,9 @@ def decode(
         record.problems.append(f"{origin}: the file is empty")
         return record
     selection = {
-        "sourceid": nslc2sourceid(*channel_id.split(".")) if channel_id else None,
+        "sourceid": _source_id(channel_id) if channel_id else None,
         "starttime": nstime2timestr(start_ns) if start_ns is not None else None,
-        "endtime": nstime2timestr(end_ns) if end_ns is not None else None,
+        "endtime": nstime2timestr(end_ns - 1) if end_ns is not None else None,  # libmseed includes it
     }
     try:
         traces = MS3TraceList.from_buffer(data, unpack_data=True, **selection)
@@ -59,16 +60,32 @@ def decode(
 
 
 def spans(path: str) -> Iterator[tuple[str, int, int]]:
-    """(channel id, start, end in ns) of each contiguous stretch in a file, from its record headers alone."""
+    """(channel id, times in ns of the first and last sample) of each contiguous stretch, from the headers alone."""
     try:
         traces = MS3TraceList.from_file(path)
     except MiniSEEDError:
         with open(path, "rb") as file:
             traces = MS3TraceList.from_buffer(_salvage(file.read())[0])
     for trace in traces:
-        channel_id = ".".join(sourceid2nslc(trace.sourceid))
-        for segment in trace:
+        channel_id = _channel_id(trace.sourceid)
+        for segment in trace if channel_id else ():
             yield channel_id, segment.starttime, segment.endtime
+
+
+def _source_id(channel_id: str) -> str:
+    """The FDSN source identifier of NET.STA.LOC.CHA; codes shorter than three letters are padded, as in a header."""
+    *station, channel = channel_id.split(".")
+    codes = "_".join(channel.ljust(3)).replace(" ", "") if len(channel) <= 3 else channel
+    return "FDSN:" + "_".join([*station, codes])
+
+
+def _channel_id(source_id: str) -> str:
+    """NET.STA.LOC.CHA of an FDSN source identifier, empty for one of another kind."""
+    codes = source_id.removeprefix("FDSN:").split("_", 3)
+    if len(codes) < 4:
+        return ""
+    single = all(len(code) <= 1 for code in codes[3].split("_"))
+    return ".".join([*codes[:3], codes[3].replace("_", "") if single else codes[3]])
 
 
 def _is_cut_short(data: bytes) -> bool:
@@ -85,16 +102,17 @@ def _is_cut_short(data: bytes) -> bool:
 
 def _salvage(data: bytes) -> tuple[bytes, str]:
     """The records that decode, joined, and how many bytes were left out."""
-    whole, offset, step = bytearray(), 0, _SEARCH_STEP
-    view = memoryview(data)
-    while offset < len(data):
+    whole, view = bytearray(), memoryview(data)
+    header = _HEADER.search(data)
+    while header:
+        offset = header.start()
         try:
             for record in MS3Record.from_buffer(view[offset:], unpack_data=True):
                 whole += view[offset : offset + record.reclen]
                 offset += record.reclen
-                step = record.reclen
             break
         except MiniSEEDError:
-            offset += step
+            # The next record may begin anywhere: damage can have added or removed bytes.
+            header = _HEADER.search(data, max(offset, header.start() + 1))
     lost = len(data) - len(whole)
     return bytes(whole), f"{lost} of {len(data)} bytes are damaged"
