@@ -125,8 +125,7 @@ def _fir(b: list[float], symmetry: str, stage: Any, f: Real) -> Complex | None:
         b = b + b[-2::-1]
     elif symmetry == "EVEN":  # the first half
         b = b + b[::-1]
-    elif abs(sum(b) - 1.0) > FIR_SUM_TOLERANCE and sum(b):
-        total = sum(b)
+    elif (total := sum(b)) != 0.0 and abs(total - 1.0) > FIR_SUM_TOLERANCE:
         b = [c / total for c in b]
     if b == [1.0]:
         return None

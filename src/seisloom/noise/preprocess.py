@@ -70,17 +70,20 @@ def day_series(
 
 def contiguous(segments: list[Segment], settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
     """Segments of one sampling rate, in order of time, joined where they meet and cut where they disagree."""
-    segments = sorted((s for s in segments if len(s.data)), key=lambda s: (s.start_ns, -len(s.data)))
-    segments = [s for segment in segments for s in _finite(segment, problems)]
+    segments = [s for segment in segments if len(segment.data) for s in _finite(segment, problems)]
     if not segments:
         return []
+    segments.sort(key=lambda s: (s.start_ns, -len(s.data)))
     out: list[Segment] = []
     for segment in _one_rate(segments, settings, problems):
         if not out:
             out.append(segment)
             continue
-        out += _join(out.pop(), segment, settings, problems)
-    return out
+        # What a dispute took stays taken: it ended where the last segment, which may be empty, begins.
+        later = _trim(segment, out[-1].start_ns, segment.end_ns)
+        if len(later.data):
+            out += _join(out.pop(), later, settings, problems)
+    return [s for s in out if len(s.data)]
 
 
 def _finite(segment: Segment, problems: list[str]) -> list[Segment]:
@@ -120,12 +123,15 @@ def _join(a: Segment, b: Segment, settings: CorrelationSettings, problems: list[
     gap = step - len(a.data)
     if gap < 0:
         return _resolve_overlap(a, b, step, aligned, problems)
+    if not len(a.data):
+        return [a, b]
     if aligned and gap == 0:
         return [replace(a, data=np.concatenate([a.data, b.data]))]
     if aligned and gap <= max(1.0, settings.fill_gap * a.rate_hz):
         problems.append(f"short gap: {gap} samples bridged by a straight line")
         bridge = np.linspace(float(a.data[-1]), float(b.data[0]), gap + 2)[1:-1]
-        return [replace(a, data=np.concatenate([a.data, np.round(bridge).astype(a.data.dtype), b.data]))]
+        bridge = bridge if a.data.dtype.kind == "f" else np.round(bridge)
+        return [replace(a, data=np.concatenate([a.data, bridge.astype(a.data.dtype), b.data]))]
     seconds = (b.start_ns - a.end_ns) / NS_PER_S
     problems.append(f"gap or clock jump: {seconds:.6g} s of time without samples")
     return [a, b]
@@ -138,7 +144,7 @@ def _resolve_overlap(a: Segment, b: Segment, step: int, aligned: bool, problems:
         return [replace(a, data=np.concatenate([a.data, b.data[n:]]))] if n < len(b.data) else [a]
     problems.append(f"overlap: {n / a.rate_hz:g} s of records differ, left out there")
     rest = _cut(b, n, len(b.data)) if n < len(b.data) else _cut(a, step + n, len(a.data))
-    return [s for s in (_cut(a, 0, step), rest) if len(s.data)]
+    return [_cut(a, 0, step), rest]
 
 
 def _without_flat(piece: Segment, settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
@@ -195,12 +201,12 @@ def _place(
     """Filter a piece, remove its response, bring it to the working grid and put it into the series."""
     import ducc0
 
-    ratio = Fraction(plan.rate / piece.rate_hz).limit_denominator(10_000)
+    # Odd rates (99.9987 Hz) need long fractions, or the end of the day would drift from the beginning.
+    ratio = Fraction(plan.rate / piece.rate_hz).limit_denominator(max(10_000, len(piece.data)))
     offset = (piece.start_ns - day_ns) / NS_PER_S
     # A grid point less than one raw sample ahead of the first is within reach of the interpolation.
     first = max(0, int(np.ceil((offset - 1 / piece.rate_hz) * plan.rate + 1e-6)))
-    count = int((offset + len(piece.data) / piece.rate_hz) * plan.rate + 1e-6) - first
-    stop = min(first + count, plan.n_day)
+    stop = min(int(np.ceil((offset + len(piece.data) / piece.rate_hz) * plan.rate - 1e-6)), plan.n_day)
     # Transform length: a whole number of samples at both rates, with zeros enough for the filter to ring out.
     padded = len(piece.data) + 4 / settings.freqmin * piece.rate_hz
     cycles = ducc0.fft.good_size(int(np.ceil(padded / ratio.denominator)), True)
@@ -245,9 +251,7 @@ def _transfer(
     plan: WindowPlan,
 ) -> tuple[slice, npt.NDArray[np.complex128]]:
     """Bins of the filter band and what they are multiplied with: filter, inverse response, shift in time."""
-    first_bin, f, weight = _filter_band(
-        n_in, rate_hz, settings.freqmin, settings.freqmax, min(plan.rate, rate_hz) / 2
-    )
+    first_bin, f, weight = _filter_band(n_in, rate_hz, settings.freqmin, settings.freqmax, min(plan.rate, rate_hz) / 2)
     transfer = weight.astype(np.complex128)
     if epoch is not None:
         transfer /= epoch.evaluate(f, settings.response)
