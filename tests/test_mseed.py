@@ -237,19 +237,16 @@ def test_damage_with_a_choice_of_channel_and_time(rng: np.random.Generator) -> N
 
 @settings(max_examples=200)
 @given(st.data())
-def test_no_damage_crashes_or_invents_samples(data: st.DataObject) -> None:
-    """Records of floats: each that comes back is one that was written, whatever was done to the bytes between."""
-    values = np.arange(400, dtype=np.float64)
-    whole = mseed2(values, reclen=256)
-    at = data.draw(st.integers(0, len(whole)))
-    cut = data.draw(st.integers(0, 600))
-    patch = data.draw(st.binary(max_size=600))
+def test_no_damage_crashes_or_goes_unsaid(data: st.DataObject) -> None:
+    whole = mseed2(np.arange(400, dtype=np.float64), reclen=256)
+    at, cut = data.draw(st.integers(0, len(whole))), data.draw(st.integers(0, 600))
+    damaged = whole[:at] + data.draw(st.binary(max_size=600)) + whole[at + cut :]
     try:
-        record = decode(whole[:at] + patch + whole[at + cut :], "file", CHANNEL)
+        record = decode(damaged, "file", CHANNEL)
     except InputError:
         return
     assert sum(len(s.data) for s in record.segments) <= 400
-    assert record.segments or record.problems
+    assert record.problems or (record.segments and len(damaged) % 256 == 0)
 
 
 def test_empty_file_is_a_problem_and_not_an_error() -> None:
