@@ -66,15 +66,16 @@ def correlogram(
 def time_grid(starts: npt.NDArray[np.datetime64]) -> tuple[Array, npt.NDArray[np.int64]]:
     """Even rows that hold uneven times: edges in days since 1970, and the time behind each row (-1 = none).
 
-    A time reaches to the next, or, before a gap (more than 1.5 times the shortest step), for one such step; months
-    are thus contiguous. A single time counts as a day.
+    A time reaches to the next, or, before a gap (more than 1.5 times the shortest step), as long as most; months are thus
+    contiguous. A single time counts as a day.
     """
     begin = starts.astype("datetime64[ns]").astype(np.int64)
     if (np.diff(begin) <= 0).any():
         raise InputError("the times of the rows do not increase: sort the dataset by time first")
     steps = np.diff(begin)
-    usual = int(steps.min()) if len(steps) else DAY_NS
-    length = np.append(np.where(steps <= 1.5 * usual, steps, usual), usual)
+    whole = steps <= 1.5 * (steps.min() if len(steps) else DAY_NS)
+    usual = int(np.median(steps[whole])) if len(steps) else DAY_NS
+    length = np.append(np.where(whole, steps, usual), usual)
     unit = int(np.gcd.reduce(np.append(steps, length)))
     total = int(begin[-1] + length[-1] - begin[0])
     if total // unit > MOST_ROWS:
@@ -150,15 +151,12 @@ def _draw_rows(
         vmax=limit,
         interpolation_stage="data",
     )
-    date_ticks(ax, edges)
-    ax.set_xlabel("Lag (s)")
+    name = date_ticks(ax, edges)
+    gaps = not np.isfinite(cells).all()
+    ax.set(xlabel="Lag (s)", ylabel=name.replace(")", "; grey: no data)") if gaps else name)
     colours = figure.colorbar(drawn, cax=bar, extend="both" if np.nanmax(np.abs(cells)) > limit else "neither")
     colours.set_label(label)
     colours.ax.tick_params(labelsize=SMALL)
-    if (~np.isfinite(cells).all(axis=1)).any():
-        ax.set_ylabel("Date (UTC; grey: no data)")
-    else:
-        ax.set_ylabel("Date (UTC)")
 
 
 def _outer(lags: Array) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from seisloom.plot.style import ACCENT, SMALL, nice_step
+from seisloom.plot.style import ACCENT, SMALL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,19 +132,20 @@ def amplitude_scale(values: npt.ArrayLike, units: str) -> tuple[float, str]:
     return 10.0**-power, f"Correlation ({inside})" if inside else "Correlation"
 
 
-def date_ticks(ax: Axes, edges: Array, most: int = 12) -> None:
-    """Dates on the y axis of rows between ``edges`` (matplotlib days): each row named if few, otherwise round dates."""
+def date_ticks(ax: Axes, edges: Array, most: int = 12) -> str:
+    """Dates on the y axis of rows between ``edges`` (days since 1970), and what to call the axis.
+
+    Few rows are each named in their middle, of many the round dates; hours of one day are written without it.
+    """
     from matplotlib import dates
 
-    rows = len(edges) - 1
-    if rows <= most:
-        stamps = dates.num2date(edges[:-1])
-        whole_days = all((s.hour, s.minute, s.second) == (0, 0, 0) for s in stamps)
-        ax.set_yticks(
-            (edges[:-1] + edges[1:]) / 2, [f"{s:%Y-%m-%d}" if whole_days else f"{s:%Y-%m-%d %H:%M}" for s in stamps]
-        )
-        return
-    locator = dates.AutoDateLocator(minticks=3, maxticks=most)
-    step = nice_step(edges[-1] - edges[0], most)
-    ax.yaxis.set_major_locator(locator)
-    ax.yaxis.set_major_formatter(dates.DateFormatter("%Y-%m-%d" if step >= 1 else "%Y-%m-%d %H:%M"))
+    first, last = dates.num2date(edges[0]), dates.num2date(edges[-1] - 1e-6)
+    whole_days = bool(np.all(edges % 1.0 == 0.0))
+    form = "%Y-%m-%d" if whole_days else "%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M"
+    if len(edges) - 1 <= most:
+        names = [f"{stamp:{form}}" for stamp in dates.num2date(edges[:-1])]
+        ax.set_yticks((edges[:-1] + edges[1:]) / 2, names)
+    else:
+        ax.yaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=most))
+        ax.yaxis.set_major_formatter(dates.DateFormatter(form))
+    return f"Time on {first:%Y-%m-%d} (UTC)" if form == "%H:%M" else "Date (UTC)"

@@ -98,6 +98,8 @@ def gather_bins(ds: xr.Dataset, treatment: Treatment, bin_km: float | None = Non
     Pairs go through in blocks, so that half a million need no more memory than a few thousand. Without
     ``bin_km`` 300 to 600 bins of a round width are made.
     """
+    from scipy.sparse import csr_array
+
     far = float(np.nanmax(distances(ds), initial=0.0))
     width = nice_step(far or 1.0, 600, (1.0, 2.0, 2.5, 5.0)) if bin_km is None else bin_km
     if not (width > 0 and far / width <= MOST_BINS):
@@ -107,8 +109,9 @@ def gather_bins(ds: xr.Dataset, treatment: Treatment, bin_km: float | None = Non
     for part in _treated(ds, treatment):
         total = np.zeros((n_bins, len(part.lag))) if not total.size else total
         rows = (part.distance_km / width).astype(int)
-        np.add.at(total, rows, scaled(part.data))
-        np.add.at(count, rows, 1.0)
+        member = csr_array((np.ones(len(rows)), (rows, np.arange(len(rows)))), shape=(n_bins, len(rows)))
+        total += member @ scaled(part.data)
+        count += np.bincount(rows, minlength=n_bins)
         lag = part.lag
     if not count.any():
         raise InputError(nothing_to_draw(ds))
