@@ -89,7 +89,7 @@ class CorrelationSettings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError(sentences(error, type(self)), "correlation settings") from None
+            raise SettingsError(_all_faults(values, error), "correlation settings") from None
         faults = contradictions(self)
         if faults:
             raise SettingsError(faults, "correlation settings")
@@ -210,6 +210,17 @@ def _choice_faults(s: CorrelationSettings) -> Iterator[_Fault]:
         yield "measure pcc normalises by phase in time already", [("whiten", "=", ("none",))]
 
 
+def _all_faults(values: dict[str, Any], error: ValidationError) -> list[str]:
+    """The faults of single values, and the contradictions among the others, as far as they do not depend on them."""
+    wrong = {str(fault["loc"][0]) for fault in error.errors()}
+    faults = sentences(error, CorrelationSettings)
+    try:
+        CorrelationSettings(**{name: value for name, value in values.items() if name not in wrong})
+    except SettingsError as rest:
+        faults += [fault for fault in rest.faults if not any(name in fault for name in wrong)]
+    return faults
+
+
 def read_settings(path: str | Path, **overrides: Any) -> CorrelationSettings:
     """Settings from params.csv (a header and one row, as the XCor app writes it) or a TOML file.
 
@@ -275,8 +286,8 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
         name = ".".join(map(str, fault["loc"]))
         if fault["type"] == "extra_forbidden":
             near = get_close_matches(name, model.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(model.model_fields)}"
-            out.append(f"unknown setting {name!r}: {hint}")
+            out.append(f"unknown setting {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
         else:
-            out.append(f"{name} is {fault['input']!r}: {fault['msg'].lower()}")
+            message = fault["msg"]
+            out.append(f"{name} is {fault['input']!r}: {message[0].lower()}{message[1:]}")
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -134,6 +135,8 @@ class _Bar:
             disable=not sys.stderr.isatty(),
         )
         self._task = self._bar.add_task("", total=1.0, day="", what="")
+        self._began = time.perf_counter()
+        self._first_day: int | None = None
 
     def __enter__(self) -> _Bar:
         self._bar.__enter__()
@@ -146,8 +149,17 @@ class _Bar:
         """Draw a step; reading and correlating count half a day each."""
         within = 0.5 * p.channels_done / p.channels + 0.5 * p.pairs_done / p.pairs
         what = f"{p.channels_done}/{p.channels} channels, {p.pairs_done:,}/{p.pairs:,} pairs"
+        elapsed = time.perf_counter() - self._began
+        made = p.pairs_done + self._days_made(p) * p.pairs
+        what += f", {made / elapsed:,.0f} pairs/s" if made else ""
         day = f"{p.day} ({p.days_done + 1}/{p.days})"
         self._bar.update(self._task, completed=p.days_done + within, total=p.days, day=day, what=what)
+
+    def _days_made(self, p: Progress) -> int:
+        """Days finished in this run (those of earlier runs took it no time)."""
+        if self._first_day is None:
+            self._first_day = p.days_done
+        return p.days_done - self._first_day
 
 
 def _assignments(texts: list[str] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import pandas as pd
 
 # Lines of problems that the printed summary holds at most.
 LINES = 40
+# From so many channels on, one line stands for all that have the same problem on the same days.
+SHARED = 4
 
 
 @dataclass
@@ -94,12 +96,22 @@ class Summary:
         if problems.empty:
             return
         yield "Left out or worth knowing (every case is in problems.csv):"
-        problems["kind"] = problems["message"].str.split(": ").str[0]
-        grouped = problems.groupby(["channel", "kind", "unused"], sort=True)
-        for number, ((channel, _, unused), cases) in enumerate(grouped):
-            if number == LINES:
-                yield f"  ... and {grouped.ngroups - LINES} more lines"
-                return
-            days = cases["day"].nunique()
-            when = cases["day"].iloc[0] if days == 1 else f"{days} days from {cases['day'].min()}"
-            yield f"  {channel:<18} {when:<22} {'NOT USED, ' if unused else ''}{cases['message'].iloc[0]}"
+        lines = list(dict.fromkeys(_told(problems)))
+        yield from lines[:LINES]
+        if len(lines) > LINES:
+            yield f"  ... and {len(lines) - LINES} more lines"
+
+
+def _told(problems: pd.DataFrame) -> Iterator[str]:
+    """A line for every kind of problem of a channel; channels that share the same words on the same days share it."""
+    problems = problems.assign(kind=problems["message"].str.split(": ").str[0])
+    by_words: dict[tuple[str, str], list[str]] = {}
+    for (channel, _, unused), cases in problems.groupby(["channel", "kind", "unused"], sort=True):
+        days = cases["day"].nunique()
+        when = cases["day"].iloc[0] if days == 1 else f"{days} days from {cases['day'].min()}"
+        words = f"{'NOT USED, ' if unused else ''}{cases['message'].iloc[0]}"
+        by_words.setdefault((when, words), []).append(str(channel))
+    for (when, words), channels in by_words.items():
+        shared = len(channels) >= SHARED
+        for who in [f"{len(channels)} channels"] if shared else channels:
+            yield f"  {who:<18} {when:<23} {words}{f' ({channels[0]}, ...)' if shared else ''}"
