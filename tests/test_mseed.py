@@ -235,7 +235,7 @@ def test_damage_with_a_choice_of_channel_and_time(rng: np.random.Generator) -> N
     assert record.problems
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_no_damage_crashes_or_goes_unsaid(data: st.DataObject) -> None:
     whole = mseed2(np.arange(400, dtype=np.float64), reclen=256)
