@@ -162,6 +162,13 @@ def test_all_faults_of_range_at_once() -> None:
     assert len(faults) == 5
 
 
+def test_contradictions_among_the_values_in_range_are_listed_too() -> None:
+    faults = faults_of(maxlag=-1, freqmax=6, measure="pcc", zebra=1)
+    assert [fault.split()[0] for fault in faults] == ["maxlag", "unknown", "freqmax", "measure"]
+    # Whether 6 Hz is above Nyquist depends on the rate that is itself at fault.
+    assert [fault.split()[0] for fault in faults_of(fs=-1, freqmax=6)] == ["fs"]
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         CorrelationSettings().fs = 20.0
