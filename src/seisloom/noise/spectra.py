@@ -79,18 +79,21 @@ def correlation_scale(settings: CorrelationSettings, plan: WindowPlan) -> float:
 
 
 def _usable(windows: Real, settings: CorrelationSettings) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Which windows (window, time) are neither all zero nor peak far above the day's level (glitch, earthquake)."""
+    """Which windows (window, time) are neither silent nor peak far above the day's level (glitch, earthquake)."""
     peak = np.maximum(windows.max(axis=1), -windows.min(axis=1))
     rms = np.sqrt(np.einsum("wt,wt->w", windows, windows) / windows.shape[1])
-    level = float(np.median(rms))
-    good = rms > 1e-9 * level
+    level = float(np.median(rms[rms > 0])) if np.any(rms > 0) else 0.0
+    heard = rms > 1e-9 * level
+    quiet = np.ones(len(rms), bool)
     if settings.reject_peak and settings.time_norm == "none":
-        good &= peak <= settings.reject_peak * level
-    lost = np.count_nonzero(~good)
-    if not lost:
-        return good, []
-    why = f"peak above {settings.reject_peak:g} x rms"
-    return good, [f"transients: {lost} of {len(good)} windows left out ({why})"]
+        quiet = peak <= settings.reject_peak * level
+    problems = []
+    if not quiet.all():
+        why = f"peak above {settings.reject_peak:g} x rms"
+        problems.append(f"transients: {np.count_nonzero(~quiet)} of {len(rms)} windows left out ({why})")
+    if not heard.all():
+        problems.append(f"silent: {np.count_nonzero(~heard)} of {len(rms)} windows left out (all samples are zero)")
+    return heard & quiet, problems
 
 
 def _window_spectra(
@@ -174,5 +177,6 @@ def _scaled(spectra: Spectra, factor: Real) -> Spectra:
 def _scatter(used: Spectra, rows: npt.NDArray[np.int64], n_rows: int) -> npt.NDArray[np.complex64]:
     """The spectra at their rows among zeros, in the precision of the product."""
     out = np.zeros((n_rows, used.shape[1]), np.complex64)
-    out[rows] = used
+    with np.errstate(over="ignore"):  # what is infinite then is found and reported
+        out[rows] = used
     return out
