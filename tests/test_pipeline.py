@@ -274,7 +274,7 @@ def test_a_source_that_fails_for_everything_stops_the_run(tmp_path: Path) -> Non
 
 def test_one_channel_is_not_enough(tmp_path: Path) -> None:
     source = Records({}, channel_table(1))
-    with pytest.raises(InputError, match="no pairs left of 1 channels.*two stations"):
+    with pytest.raises(InputError, match=r"no pairs left of 1 channels.*two stations"):
         correlate(source.table, small_settings(), source, tmp_path, DAY)
 
 

@@ -37,7 +37,7 @@ from seisloom.noise.correlate import (
 from seisloom.noise.pairs import channel_pairs, pair_table
 from seisloom.noise.plan import WindowPlan, make_plan
 from seisloom.noise.preprocess import day_series
-from seisloom.noise.report import DayReport, Problem, Summary
+from seisloom.noise.report import DayReport, Problem, Summary, part_of_day
 from seisloom.noise.response import Responses
 from seisloom.noise.spectra import channel_spectra, correlation_scale
 from seisloom.stations import channel_ids, validate, write_stations
@@ -274,7 +274,7 @@ class Job:
         if self.stack.left is not self.stack.right:
             self.stack.left[:, c] = spectra.left.T
         self.stack.valid[c] = spectra.valid
-        return [Problem(channel_id, note) for note in notes]
+        return [Problem(channel_id, note) for note in [*notes, *part_of_day(series, self.plan)]]
 
     def _counts(self) -> npt.NDArray[np.int32]:
         """Windows of every pair in every group, (pair, group)."""

@@ -6,7 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from seisloom.noise.plan import WindowPlan
+from seisloom.noise.preprocess import DaySeries
+from seisloom.noise.spectra import covered_windows
 
 # Lines of problems that the printed summary holds at most.
 LINES = 40
@@ -24,6 +29,19 @@ class Problem:
     """True where the channel gave nothing that day."""
     failed: bool = False
     """True where the source failed, so that another run may succeed."""
+
+
+def part_of_day(series: DaySeries, plan: WindowPlan) -> list[str]:
+    """What to say of a channel-day whose data begin after its first window or end before its last."""
+
+    def clock(sample: int) -> str:
+        return f"{pd.Timestamp(round(sample / plan.rate), unit='s'):%H:%M:%S}"
+
+    covered = np.flatnonzero(covered_windows(series.ranges, plan))
+    first, stop = min(a for a, _ in series.ranges), max(b for _, b in series.ranges)
+    late = [f"part of a day: usable data begin at {clock(first)}"] if covered[0] > 0 else []
+    early = [f"part of a day: usable data end at {clock(stop)}"] if covered[-1] < plan.n_windows - 1 else []
+    return late + early
 
 
 @dataclass
