@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from seisloom.errors import InputError, NoDataError, SourceError
-from seisloom.stations import validate
+from seisloom.stations import channel_ids, validate
 from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
 from seisloom.waveforms.mseed import decode, is_mseed, spans
 
@@ -43,6 +44,19 @@ def sds_path(archive: str | Path, channel_id: str, day_ns: int) -> Path:
     return Path(archive) / str(date.year) / network / station / f"{channel}.D" / name
 
 
+def _add(record: Record, path: Path, data: bytes, channel_id: str, start_ns: int, end_ns: int) -> None:
+    """Add what a MiniSEED file holds; one that cannot be used is named and does not lose the others."""
+    try:
+        part = decode(data, str(path), channel_id, start_ns, end_ns)
+    except InputError as error:
+        record.problems.append(str(error))
+        return
+    record.segments += part.segments
+    record.problems += part.problems
+    if not part.segments and not part.problems and channel_id not in {name for name, _, _ in spans(str(path))}:
+        record.problems.append(f"{path}: no records of {channel_id} in it")
+
+
 class SdsSource:
     """A SeisComP archive: YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY, a MiniSEED file a channel and day."""
 
@@ -54,16 +68,26 @@ class SdsSource:
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
         record = Record()
-        # A record that spans midnight stands in the file of the day in which it starts.
-        for day in range(start_ns // DAY_NS - 1, (end_ns - 1) // DAY_NS + 1):
+        first, last = start_ns // DAY_NS, (end_ns - 1) // DAY_NS
+        for day in range(first, last + 1):
             path = sds_path(self.root, channel_id, day * DAY_NS)
             if path.exists():
-                part = decode(_read(path), str(path), channel_id, start_ns, end_ns)
-                record.segments += part.segments
-                record.problems += part.problems
+                _add(record, path, _read(path), channel_id, start_ns, end_ns)
+        self._add_eve(record, channel_id, first - 1, start_ns, end_ns)
         if not record.segments and not record.problems:
             raise NoDataError(f"{channel_id}: no file in {self.root} for this time")
         return record
+
+    def _add_eve(self, record: Record, channel_id: str, day: int, start_ns: int, end_ns: int) -> None:
+        """What the file of the day before holds: a record that spans midnight stands where it starts.
+
+        Whatever is wrong with that file concerns its own day, and not this one.
+        """
+        path = sds_path(self.root, channel_id, day * DAY_NS)
+        try:
+            record.segments += decode(path.read_bytes(), str(path), channel_id, start_ns, end_ns).segments
+        except (OSError, InputError):
+            return
 
     def days(self) -> tuple[str, str] | None:
         """First and last day with any file."""
@@ -89,11 +113,17 @@ class SdsSource:
         return None
 
 
+_SAC_HEADER = 632  # bytes
+_MSEED_SUFFIXES = (".mseed", ".miniseed", ".msd", ".ms")
+
+
 @dataclass(frozen=True)
 class _Span:
+    """A contiguous stretch of a channel in a file: the times of its first and last sample, and the place if known."""
+
     path: Path
     start_ns: int
-    end_ns: int
+    last_ns: int
     latitude: float = np.nan
     longitude: float = np.nan
     elevation_m: float = np.nan
@@ -109,21 +139,20 @@ class FilesSource:
         self.root = _directory(directory, "files")
         self._lock = threading.Lock()
         self._spans: dict[str, list[_Span]] | None = None
-        self._problems: list[str] = []
+        self._problems: dict[str, str] = {}
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
-        held = [s for s in self._index().get(channel_id, []) if s.start_ns < end_ns and s.end_ns >= start_ns]
+        held = [s for s in self._index().get(channel_id, []) if s.start_ns < end_ns and s.last_ns >= start_ns]
         record = Record()
         for path in dict.fromkeys(span.path for span in held):
             data = _read(path)
-            if is_mseed(data[:8]):
-                part = decode(data, str(path), channel_id, start_ns, end_ns)
-                record.segments += part.segments
-                record.problems += part.problems
+            if _holds_mseed(path, data[:8]):
+                _add(record, path, data, channel_id, start_ns, end_ns)
             else:
-                record.segments += _read_sac(path)
+                record.segments.append(_read_sac(path, data))
+        # A file that cannot be read does not say what it should hold; its name is what there is to go by.
         station, channel = channel_id.split(".")[1::2]
-        record.problems += [p for p in self._problems if station in p and channel in p]
+        record.problems += [text for name, text in self._problems.items() if station in name and channel in name]
         if not record.segments and not record.problems:
             raise NoDataError(f"{channel_id}: no file below {self.root} for this time")
         return record
@@ -147,51 +176,86 @@ class FilesSource:
         held = [span for spans_ in self._index().values() for span in spans_]
         if not held:
             return None
-        first, last = min(s.start_ns for s in held), max(s.end_ns for s in held)
-        return f"{pd.Timestamp(first):%Y-%m-%d}", f"{pd.Timestamp(last - 1):%Y-%m-%d}"
+        first, last = min(s.start_ns for s in held), max(s.last_ns for s in held)
+        return f"{pd.Timestamp(first):%Y-%m-%d}", f"{pd.Timestamp(last):%Y-%m-%d}"
 
     def _index(self) -> dict[str, list[_Span]]:
         with self._lock:
             if self._spans is None:
                 index: dict[str, list[_Span]] = defaultdict(list)
                 for path in sorted(p for p in self.root.rglob("*") if p.is_file()):
-                    for channel_id, span in self._scan(path):
-                        index[channel_id].append(span)
+                    try:
+                        for channel_id, span in _scan(path):
+                            index[channel_id].append(span)
+                    except InputError as error:
+                        self._problems[str(path.relative_to(self.root))] = str(error)
                 self._spans = dict(index)
         return self._spans
 
-    def _scan(self, path: Path) -> Iterator[tuple[str, _Span]]:
+
+def _scan(path: Path) -> list[tuple[str, _Span]]:
+    """What a file holds by its headers: nothing for other kinds of file; InputError for a broken one."""
+    try:
         with path.open("rb") as file:
             head = file.read(8)
-        if not head:
-            self._problems.append(f"{path}: the file is empty")
-        elif is_mseed(head):
-            for channel_id, start_ns, end_ns in spans(str(path)):
-                yield channel_id, _Span(path, start_ns, end_ns)
-        elif path.suffix.lower() in (".sac", ".bin") or path.stat().st_size >= 632:
-            yield from _scan_sac(path)
-
-
-def _scan_sac(path: Path) -> Iterator[tuple[str, _Span]]:
-    from obspy.io.sac import SACTrace
-    from obspy.io.sac.util import SacError
-
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not head:
+        raise InputError(f"{path}: the file is empty")
+    if _holds_mseed(path, head):
+        found = [(channel_id, _Span(path, first, last)) for channel_id, first, last in spans(str(path))]
+        if not found:
+            raise InputError(f"{path}: no whole record in it")
+        return found
+    named_sac = path.suffix.lower() == ".sac"
+    if not named_sac and path.stat().st_size < _SAC_HEADER:
+        return []
     try:
-        sac = SACTrace.read(str(path), headonly=True, checksize=True)
-    except (SacError, ValueError, OSError, TypeError):
-        return  # some other kind of file
-    codes = [(v or "").strip() for v in (sac.knetwk, sac.kstnm, sac.khole, sac.kcmpnm)]
+        return [_scan_sac(path)]
+    except InputError:
+        if named_sac:
+            raise
+        return []
+
+
+def _holds_mseed(path: Path, head: bytes) -> bool:
+    """By its first bytes or, should they be damaged, by its name."""
+    return is_mseed(head) or path.suffix.lower() in _MSEED_SUFFIXES
+
+
+def _scan_sac(path: Path) -> tuple[str, _Span]:
+    sac = _open_sac(path, str(path), headonly=True)
+    codes = {"network": sac.knetwk, "station": sac.kstnm, "location": sac.khole, "channel": sac.kcmpnm}
     numbers = [np.nan if v is None else float(v) for v in (sac.stla, sac.stlo, sac.stel)]
-    start_ns = (sac.reftime + float(sac.b)).ns
-    end_ns = start_ns + round(int(sac.npts) * float(sac.delta) * NS_PER_S)
-    yield ".".join(codes), _Span(path, start_ns, end_ns, *numbers)
+    start_ns, rate_hz = _sac_axis(sac, path)
+    last_ns = start_ns + round((int(sac.npts) - 1) * NS_PER_S / rate_hz)
+    ids = channel_ids(validate(pd.DataFrame([codes]), f"{path}: SAC header"))
+    return ids[0], _Span(path, start_ns, last_ns, *numbers)
 
 
-def _read_sac(path: Path) -> list[Segment]:
-    from obspy import read
+def _read_sac(path: Path, data: bytes) -> Segment:
+    sac = _open_sac(path, io.BytesIO(data))
+    return Segment(*_sac_axis(sac, path), np.asarray(sac.data, np.float32))
+
+
+def _open_sac(path: Path, content: str | io.BytesIO, headonly: bool = False) -> Any:
+    from obspy.io.sac import SACTrace
 
     try:
-        stream = read(str(path), format="SAC")
+        return SACTrace.read(content, headonly=headonly, checksize=headonly)
     except Exception as error:  # ObsPy raises many kinds here; the file is named either way
-        raise SourceError(f"{path}: not readable as SAC: {error}") from error
-    return [Segment(t.stats.starttime.ns, t.stats.sampling_rate, t.data) for t in stream]
+        raise InputError(f"{path}: not readable as SAC: {error}") from error
+
+
+def _sac_axis(sac: Any, path: Path) -> tuple[int, float]:
+    """Time of the first sample and sampling rate. A header holds the begin and the interval in single precision."""
+    try:
+        start_ns = sac.reftime.ns + round(float(sac.b) * 1e6) * 1000
+        interval = np.float32(sac.delta)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: its SAC header has no time or no sampling interval: {error}") from error
+    if not interval > 0:
+        raise InputError(f"{path}: its SAC header has a sampling interval of {interval} s")
+    # The rate with fewest decimals that has this interval: 1 / 0.33333334 s is meant to be 3 Hz.
+    rates = (round(1 / float(interval), decimals) for decimals in range(7))
+    return start_ns, next((r for r in rates if r > 0 and np.float32(1 / r) == interval), 1 / float(interval))
