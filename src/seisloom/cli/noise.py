@@ -76,8 +76,12 @@ def correlate(
         responses = read_inventories(inventory)
     if start is None:
         start, end = _span(opened, end)
-    with _Bar() as bar:
-        summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, progress=bar.show)
+    try:
+        with _Bar() as bar:
+            summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, bar.show)
+    except KeyboardInterrupt:
+        typer.echo("seisloom: interrupted; the same command continues where it stopped", err=True)
+        raise typer.Exit(130) from None
     typer.echo(summary)
 
 

@@ -25,6 +25,7 @@ import threadpoolctl
 from seisloom import __version__
 from seisloom.config import CorrelationSettings, write_params_csv
 from seisloom.errors import InputError, NoDataError, SourceError, WorkspaceError
+from seisloom.memory import keep_freed_memory
 from seisloom.noise.archive import CORRELATIONS, ArchiveWriter, create_archive, extend_times, held_times, open_archive
 from seisloom.noise.correlate import (
     Inverse,
@@ -187,6 +188,7 @@ class Job:
 
     def run(self, days: pd.DatetimeIndex, workers: int, progress: Reporter) -> Summary:
         """Compute the days that are not done, and report on all."""
+        keep_freed_memory()
         first = self._claim(days)
         with (
             threadpoolctl.threadpool_limits(1),
@@ -406,6 +408,8 @@ def window_groups(settings: CorrelationSettings, plan: WindowPlan) -> list[slice
 
 
 def _same_job(held: dict[str, Any], card: dict[str, Any], where: str) -> None:
+    if lacking := sorted(set(card) - set(held or ())):
+        raise WorkspaceError(f"{where}/job.json: damaged, it lacks {', '.join(lacking)}; use another workspace")
     if held["digest"] == card["digest"] and held["channels"] == card["channels"]:
         return
     faults = [

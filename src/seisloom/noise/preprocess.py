@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seisloom.config import CorrelationSettings
 from seisloom.errors import InputError
+from seisloom.noise.decimate import decimate, decimation_factor
 from seisloom.noise.plan import (
     FILTER_FLAT_HIGH,
     FILTER_FLAT_LOW,
@@ -201,12 +202,13 @@ def _place(
     """Filter a piece, remove its response, bring it to the working grid and put it into the series."""
     import ducc0
 
-    # Odd rates (99.9987 Hz) need long fractions, or the end of the day would drift from the beginning.
-    ratio = Fraction(plan.rate / piece.rate_hz).limit_denominator(max(10_000, len(piece.data)))
     offset = (piece.start_ns - day_ns) / NS_PER_S
     # A grid point less than one raw sample ahead of the first is within reach of the interpolation.
     first = max(0, int(np.ceil((offset - 1 / piece.rate_hz) * plan.rate + 1e-6)))
     stop = min(int(np.ceil((offset + len(piece.data) / piece.rate_hz) * plan.rate - 1e-6)), plan.n_day)
+    piece = _thinned(piece, settings)
+    # Odd rates (99.9987 Hz) need long fractions, or the end of the day would drift from the beginning.
+    ratio = Fraction(plan.rate / piece.rate_hz).limit_denominator(max(10_000, len(piece.data)))
     # Transform length: a whole number of samples at both rates, with zeros enough for the filter to ring out.
     padded = len(piece.data) + 4 / settings.freqmin * piece.rate_hz
     cycles = ducc0.fft.good_size(int(np.ceil(padded / ratio.denominator)), True)
@@ -219,6 +221,15 @@ def _place(
     output *= 1.0 / n_in
     series.samples[first:stop] = normalise(output[: stop - first], settings)
     series.ranges.append((first, stop))
+
+
+def _thinned(piece: Segment, settings: CorrelationSettings) -> Segment:
+    """The piece at the lowest rate that leaves the filter band as it is."""
+    top = FILTER_HIGH * settings.freqmax
+    factor = decimation_factor(piece.rate_hz, top)
+    if factor == 1:
+        return piece
+    return Segment(piece.start_ns, piece.rate_hz / factor, decimate(piece.data, factor, top / piece.rate_hz))
 
 
 def _tapered(piece: Segment, n_in: int, settings: CorrelationSettings) -> npt.NDArray[np.float64]:

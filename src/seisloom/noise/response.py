@@ -130,7 +130,9 @@ def read_inventories(path: str | Path) -> Inventory:
     merged = Inventory(networks=[], source="seisloom")
     for file in files:
         try:
-            merged += read_inventory(str(file))
+            # Naming the usual format spares trying all others; networks are only collected, not merged.
+            known = "STATIONXML" if b"<FDSNStationXML" in file.read_bytes()[:4096] else None
+            merged.networks += read_inventory(str(file), format=known).networks
         except Exception as error:  # ObsPy raises many kinds for files that are not metadata
             raise InputError(f"{file}: not readable as station metadata: {error}") from error
     return merged

@@ -11,8 +11,9 @@ from seisloom.config import CorrelationSettings
 from seisloom.noise.plan import WindowPlan
 from seisloom.noise.preprocess import DaySeries
 
-Real = npt.NDArray[np.float64]
-Spectra = npt.NDArray[np.complex128]
+Real = npt.NDArray[np.floating]
+# Transforms are made in float64; what follows keeps the relative precision of single values, so float32 will do.
+Spectra = npt.NDArray[np.complex64]
 
 
 @dataclass
@@ -24,8 +25,8 @@ class ChannelSpectra:
     a window (see :func:`phase_spectra`).
     """
 
-    left: npt.NDArray[np.complex64]
-    right: npt.NDArray[np.complex64]
+    left: Spectra
+    right: Spectra
     valid: npt.NDArray[np.bool_]
 
 
@@ -98,7 +99,7 @@ def _usable(windows: Real, settings: CorrelationSettings) -> tuple[npt.NDArray[n
 
 def _window_spectra(
     windows: Real, rows: npt.NDArray[np.int64], settings: CorrelationSettings, plan: WindowPlan
-) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+) -> tuple[Spectra, Spectra]:
     """(left, right) spectra of windows (window, time) at their ``rows`` among those of the day."""
     import ducc0
 
@@ -109,35 +110,36 @@ def _window_spectra(
         both = _scatter(phase_spectra(padded, plan), rows, 2 * plan.n_windows)
         return both, both
     stop = plan.first_bin + len(plan.weight)
-    used = ducc0.fft.r2c(padded, axes=(1,))[:, plan.first_bin : stop]
+    used = ducc0.fft.r2c(padded, axes=(1,))[:, plan.first_bin : stop].astype(np.complex64)
+    weight = plan.weight.astype(np.float32)
     if settings.measure == "deconvolution":
-        right = _scatter(_scaled(used, plan.weight), rows, plan.n_windows)
-        power = running_mean(used.real**2 + used.imag**2, settings, plan)
-        return _scatter(_scaled(used, _over(plan.weight, power)), rows, plan.n_windows), right
-    both = _scatter(_whiten(used, settings, plan), rows, plan.n_windows)
+        power = running_mean(np.abs(used) ** 2, settings, plan)
+        left, right = used * _over(weight, power), used * weight
+        return _scatter(left, rows, plan.n_windows), _scatter(right, rows, plan.n_windows)
+    both = _scatter(used * _whitening(used, weight, settings, plan), rows, plan.n_windows)
     return both, both
 
 
-def _whiten(used: Spectra, settings: CorrelationSettings, plan: WindowPlan) -> Spectra:
+def _whitening(used: Spectra, weight: Real, settings: CorrelationSettings, plan: WindowPlan) -> Real:
+    """What spectra are multiplied with: the weight of the band, over the amplitude or its running mean."""
     smoothed = settings.measure == "coherency" or settings.whiten == "running-mean"
     if not smoothed and settings.whiten == "none":
-        return _scaled(used, plan.weight)
-    amplitude = np.sqrt(used.real**2 + used.imag**2)
-    if smoothed:
-        amplitude = running_mean(amplitude, settings, plan)
-    return _scaled(used, _over(plan.weight, amplitude))
+        return weight
+    amplitude = np.abs(used)
+    return _over(weight, running_mean(amplitude, settings, plan) if smoothed else amplitude)
 
 
 def running_mean(x: Real, settings: CorrelationSettings, plan: WindowPlan) -> Real:
     """Mean of ``x`` (rows, frequency) over whiten_width Hz about each frequency, one-sided at the ends."""
     half = max(1, round(settings.whiten_width * plan.nfft / plan.rate / 2))
-    total = np.cumsum(np.pad(x, ((0, 0), (1, 0))), axis=1)
+    total = np.cumsum(np.pad(x, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
     index = np.arange(x.shape[1])
     first, stop = np.maximum(index - half, 0), np.minimum(index + half + 1, x.shape[1])
-    return (total[:, stop] - total[:, first]) / (stop - first)
+    mean: Real = ((total[:, stop] - total[:, first]) / (stop - first)).astype(x.dtype)
+    return mean
 
 
-def phase_spectra(windows: Real, plan: WindowPlan) -> Spectra:
+def phase_spectra(windows: Real, plan: WindowPlan) -> npt.NDArray[np.complex128]:
     """Spectra whose product is the phase cross-correlation (Schimmel 1999; power 2 as in Ventosa et al. 2019).
 
     With the phase signal u = s/|s| of the analytic signal s, PCC is the real part of the mean of conj(u_a(t)) u_b(t + lag).
@@ -153,7 +155,7 @@ def phase_spectra(windows: Real, plan: WindowPlan) -> Spectra:
     spectrum[:, plan.n_window // 2 + 1 :] = 0
     analytic = ducc0.fft.c2c(spectrum, axes=(1,), forward=False, inorm=2)
     padded = np.zeros((len(windows), n), np.complex128)
-    padded[:, : plan.n_window] = _scaled(analytic, _over(np.ones(1), np.abs(analytic)))
+    padded[:, : plan.n_window] = analytic * _over(np.ones(1), np.abs(analytic))
     full = ducc0.fft.c2c(padded, axes=(1,))
     positive = full[:, : n // 2 + 1]
     negative = full[:, -np.arange(n // 2 + 1) % n].conj()
@@ -166,16 +168,10 @@ def _over(weight: Real, amplitude: Real) -> Real:
     return np.divide(weight, amplitude, out=amplitude)
 
 
-def _scaled(spectra: Spectra, factor: Real) -> Spectra:
-    """spectra times a real factor, without the detour over complex factors."""
-    out = np.empty(spectra.shape, np.complex128)
-    np.multiply(spectra.real, factor, out=out.real)
-    np.multiply(spectra.imag, factor, out=out.imag)
-    return out
-
-
-def _scatter(used: Spectra, rows: npt.NDArray[np.int64], n_rows: int) -> npt.NDArray[np.complex64]:
+def _scatter(used: npt.NDArray[np.complexfloating], rows: npt.NDArray[np.int64], n_rows: int) -> Spectra:
     """The spectra at their rows among zeros, in the precision of the product."""
+    if len(rows) == n_rows:
+        return used.astype(np.complex64, copy=False)
     out = np.zeros((n_rows, used.shape[1]), np.complex64)
     with np.errstate(over="ignore"):  # what is infinite then is found and reported
         out[rows] = used
