@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import LocalStore, from_url
@@ -25,15 +26,16 @@ class Storage:
     def __init__(self, url: str | Path, create: bool = False) -> None:
         self.url = str(url)
         try:
-            if "://" in self.url:
+            if "://" in self.url and not self.url.startswith("file://"):
                 self.store: Any = from_url(self.url)
             else:
-                path = Path(self.url).expanduser().resolve()
+                local = unquote(urlparse(self.url).path) if "://" in self.url else self.url
+                path = Path(local).expanduser().resolve()
                 if not create and not path.is_dir():
                     raise WorkspaceError(f"{self.url}: no such workspace")
                 self.store = LocalStore(prefix=path, mkdir=True)
         except (BaseError, OSError, ValueError) as error:
-            raise WorkspaceError(f"{self.url}: cannot be used as a workspace: {error}") from error
+            raise WorkspaceError(f"{self.url}: cannot be used as a workspace: {_words(error)}") from error
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object whole, in place of one that may be there."""
@@ -54,7 +56,7 @@ class Storage:
             raise
         except (BaseError, OSError) as error:
             hint = "no permission to write" if isinstance(error, PermissionDeniedError) else "cannot be written"
-            raise WorkspaceError(f"{self.url}/{key}: {hint}: {error}") from error
+            raise WorkspaceError(f"{self.url}/{key}: {hint}: {_words(error)}") from error
 
     def get(self, key: str) -> bytes | None:
         """The object, or None where there is none."""
@@ -63,7 +65,7 @@ class Storage:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
-            raise WorkspaceError(f"{self.url}/{key}: cannot be read: {error}") from error
+            raise WorkspaceError(f"{self.url}/{key}: cannot be read: {_words(error)}") from error
 
     def get_json(self, key: str) -> Any:
         """The object parsed as JSON, or None where there is none."""
@@ -78,7 +80,7 @@ class Storage:
         try:
             found = [item["path"] for batch in self.store.list(prefix) for item in batch]
         except (BaseError, OSError) as error:
-            raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {error}") from error
+            raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {_words(error)}") from error
         return sorted(found)
 
     def delete(self, keys: list[str]) -> None:
@@ -88,9 +90,16 @@ class Storage:
                 self.store.delete(key)
             except FileNotFoundError:
                 continue
+            except (BaseError, OSError) as error:
+                raise WorkspaceError(f"{self.url}/{key}: cannot be deleted: {_words(error)}") from error
 
     def zarr(self, read_only: bool = False) -> ObjectStore:
         """The workspace as a Zarr store; hierarchies are opened in it by their key as the group path."""
         from zarr.storage import ObjectStore
 
         return ObjectStore(self.store, read_only=read_only)
+
+
+def _words(error: Exception) -> str:
+    """What the store says, without the dump of its internals that follows it."""
+    return str(error).split("\n\nDebug source:")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,23 +121,29 @@ def stack(
     typer.echo(f"stack {made} written to {workspace}")
 
 
+def _progress() -> tuple[Any, Any]:
+    """What is told of every step, and the context in which it is drawn: nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        return None, nullcontext()
+    bar = _Bar()
+    return bar.show, bar
+
+
 class _Bar:
     """Progress on standard error: days, channels read, pairs, rate and time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
             TextColumn("{task.fields[day]}"),
-            BarColumn(),
+            BarColumn(bar_width=10),
             TextColumn("{task.fields[what]}"),
-            TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not sys.stderr.isatty(),
         )
         self._task = self._bar.add_task("", total=1.0, day="", what="")
         self._began = time.perf_counter()
@@ -155,7 +162,7 @@ class _Bar:
         what = f"{p.channels_done}/{p.channels} channels, {p.pairs_done:,}/{p.pairs:,} pairs"
         elapsed = time.perf_counter() - self._began
         made = p.pairs_done + self._days_made(p) * p.pairs
-        what += f", {made / elapsed:,.0f} pairs/s" if made else ""
+        what += f", {made / elapsed:,.0f}/s" if made else ""
         day = f"{p.day} ({p.days_done + 1}/{p.days})"
         self._bar.update(self._task, completed=p.days_done + within, total=p.days, day=day, what=what)
 

@@ -82,7 +82,7 @@ def create_archive(
 
     objects: dict[str, Buffer] = {}
     attributes = {"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})}
-    group = zarr.open_group(MemoryStore(objects), path=path, mode="w", attributes=attributes)
+    group = zarr.open_group(MemoryStore(objects), path=path, mode="w", zarr_format=3, attributes=attributes)
     chunk, shard = _pairs_a_chunk(len(pairs), len(lag) * times_a_shard)
     ccf = group.create_array(
         "ccf",
@@ -111,7 +111,7 @@ def create_archive(
     for key in sorted(objects, key=lambda key: key == f"{path}/zarr.json"):
         if key.startswith(f"{path}/"):  # not the groups above it, which Zarr makes by itself
             storage.put(key, objects[key].to_bytes())
-    return zarr.open_group(storage.zarr(), path=path, mode="r+")
+    return zarr.open_group(storage.zarr(), path=path, mode="r+", zarr_format=3)
 
 
 def extend_times(group: zarr.Group, times: pd.DatetimeIndex, time_name: str = "day") -> None:
@@ -135,7 +135,7 @@ def open_archive(storage: Storage, path: str) -> zarr.Group | None:
     import zarr
 
     try:
-        return zarr.open_group(storage.zarr(), path=path, mode="r+")
+        return zarr.open_group(storage.zarr(), path=path, mode="r+", zarr_format=3)
     except FileNotFoundError:
         return None
 
