@@ -34,9 +34,10 @@ from seisloom.noise.rotate import rotate
 from seisloom.stations import channel_ids
 from seisloom.waveforms import Record, Segment, open_source
 from seisloom.waveforms.base import DAY_NS, NS_PER_S
+from seisloom.waveforms.local import sds_path
 from seisloom.waveforms.synthetic import defects as plant
 from seisloom.waveforms.synthetic import write_dataset
-from seisloom.waveforms.synthetic.dataset import sds_path, write_mseed
+from seisloom.waveforms.synthetic.dataset import write_mseed
 from tests.jobs import DAY, DAY_START, Records, network
 
 RATE = 5.0
