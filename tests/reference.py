@@ -39,7 +39,9 @@ def pass_band(f: np.ndarray, s: CorrelationSettings) -> np.ndarray:
 
 
 def running_mean(x: np.ndarray, half: int) -> np.ndarray:
-    return np.array([x[max(0, k - half) : k + half + 1].mean() for k in range(len(x))])
+    """Mean over half values on either side, of as many as there are."""
+    box = np.ones(2 * half + 1)
+    return np.convolve(x, box)[half:-half] / np.convolve(np.ones(len(x)), box)[half:-half]
 
 
 def whitened(spectrum: np.ndarray, f: np.ndarray, s: CorrelationSettings) -> np.ndarray:

@@ -45,7 +45,8 @@ def channel_spectra(
     if not good.all():
         windows = windows[good]
     valid[valid] = good
-    left, right = _window_spectra(windows, np.flatnonzero(valid), settings, plan)
+    with np.errstate(over="ignore", invalid="ignore"):  # found and reported below
+        left, right = _window_spectra(windows, np.flatnonzero(valid), settings, plan)
     if not np.isfinite(right.view(np.float32)).all():
         return None, [*problems, "not finite: the spectra of the day"]
     return ChannelSpectra(left, right, valid), problems
@@ -173,6 +174,5 @@ def _scatter(used: npt.NDArray[np.complexfloating], rows: npt.NDArray[np.int64],
     if len(rows) == n_rows:
         return used.astype(np.complex64, copy=False)
     out = np.zeros((n_rows, used.shape[1]), np.complex64)
-    with np.errstate(over="ignore"):  # what is infinite then is found and reported
-        out[rows] = used
+    out[rows] = used
     return out
