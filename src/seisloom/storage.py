@@ -19,6 +19,9 @@ from seisloom.errors import WorkspaceError
 if TYPE_CHECKING:
     from zarr.storage import ObjectStore
 
+# What obstore raises: its own kinds and, by its documentation, built-in ones (ValueError for keys such as "../x").
+_FAILURES = (BaseError, OSError, ValueError)
+
 
 class Storage:
     """Objects under one URL, named by keys with slashes."""
@@ -34,7 +37,7 @@ class Storage:
                 if not create and not path.is_dir():
                     raise WorkspaceError(f"{self.url}: no such workspace")
                 self.store = LocalStore(prefix=path, mkdir=True)
-        except (BaseError, OSError, ValueError) as error:
+        except _FAILURES as error:
             raise WorkspaceError(f"{self.url}: cannot be used as a workspace: {_words(error)}") from error
 
     def put(self, key: str, data: bytes) -> None:
@@ -54,7 +57,7 @@ class Storage:
             self.store.put(key, data, mode=mode)
         except AlreadyExistsError:
             raise
-        except (BaseError, OSError) as error:
+        except _FAILURES as error:
             hint = "no permission to write" if isinstance(error, PermissionDeniedError) else "cannot be written"
             raise WorkspaceError(f"{self.url}/{key}: {hint}: {_words(error)}") from error
 
@@ -64,7 +67,7 @@ class Storage:
             return bytes(self.store.get(key).bytes())
         except FileNotFoundError:
             return None
-        except (BaseError, OSError) as error:
+        except _FAILURES as error:
             raise WorkspaceError(f"{self.url}/{key}: cannot be read: {_words(error)}") from error
 
     def get_json(self, key: str) -> Any:
@@ -79,7 +82,7 @@ class Storage:
         """Keys below a prefix, sorted."""
         try:
             found = [item["path"] for batch in self.store.list(prefix) for item in batch]
-        except (BaseError, OSError) as error:
+        except _FAILURES as error:
             raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {_words(error)}") from error
         return sorted(found)
 
@@ -90,7 +93,7 @@ class Storage:
                 self.store.delete(key)
             except FileNotFoundError:
                 continue
-            except (BaseError, OSError) as error:
+            except _FAILURES as error:
                 raise WorkspaceError(f"{self.url}/{key}: cannot be deleted: {_words(error)}") from error
 
     def zarr(self, read_only: bool = False) -> ObjectStore:
