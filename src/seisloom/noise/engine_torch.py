@@ -24,8 +24,10 @@ def open_device(name: str) -> Any:
         device = torch.device(name.removeprefix("torch:"))
     except RuntimeError as error:
         raise InputError(f"device {name!r} is unknown: use cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {name}: torch {torch.__version__} sees no GPU here; use --device cpu")
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        seen = f"only {count} GPU" if count else "no GPU"
+        raise InputError(f"device {name}: torch {torch.__version__} sees {seen} here; use --device cpu")
     return device
 
 
@@ -42,9 +44,9 @@ def correlate_pairs_torch(
     Spectra travel to the device once; products, inverse transforms and the cut to the lags are done there, and
     only correlations come back. Frequencies stand last on the device, so that an inverse transform reads along memory.
     """
+    device = open_device(device_name)
     import torch
 
-    device = open_device(device_name)
     n, n_lag = stack.n_channels, 2 * inverse.n_half_lag + 1
     right = torch.from_numpy(stack.right).to(device)
     left = right if stack.left is stack.right else torch.from_numpy(stack.left).to(device)
