@@ -94,7 +94,7 @@ def create_archive(
         compressors=None,  # noise does not compress
         dimension_names=("pair", time_name, "lag"),
     )
-    extra = " ".join(c for c in pairs.columns if c != "pair")
+    extra = " ".join(sorted(c for c in pairs.columns if c != "pair"))
     ccf.attrs.update({"long_name": "cross-correlation", "units": units, "coordinates": extra})
     group.create_array(
         "count",
@@ -162,8 +162,9 @@ def open_stacks(workspace: str | Path, name: str | None = None) -> xr.Dataset:
 
 def stack_names(storage: Storage) -> list[str]:
     """Names of the finished stacks."""
-    marks = [key for key in storage.keys(STACKS) if key.count("/") == 1 and key.endswith(".json")]
-    return [mark.removeprefix(f"{STACKS}/").removesuffix(".json") for mark in marks]
+    keys = set(storage.keys(STACKS))
+    archives = [key.removesuffix(".zarr/zarr.json") for key in sorted(keys) if key.endswith(".zarr/zarr.json")]
+    return [path.removeprefix(f"{STACKS}/") for path in archives if f"{path}.json" in keys]
 
 
 def _open(storage: Storage, path: str, remedy: str) -> xr.Dataset:

@@ -72,7 +72,7 @@ def period_groups(times: pd.DatetimeIndex, period: str) -> list[tuple[pd.Timesta
     elif period == "day":
         starts = days
     elif period == "week":
-        starts = days - pd.to_timedelta(days.dayofweek, unit="D")
+        starts = days - pd.to_timedelta(days.day_of_week, unit="D")
     elif period == "month":
         starts = days - pd.to_timedelta(days.day - 1, unit="D")
     elif match := re.fullmatch(r"(\d+) ?d(ays?)?", period):
