@@ -67,35 +67,40 @@ def window_starts(s: CorrelationSettings) -> list[float]:
     return starts
 
 
-def window_correlation(a: np.ndarray, b: np.ndarray, rate: float, nfft: int, s: CorrelationSettings) -> np.ndarray:
-    """Correlation of two windows (samples at ``rate``) at the lags of the settings, transforms of nfft samples.
+def window_spectra(x: np.ndarray, rate: float, nfft: int, s: CorrelationSettings) -> np.ndarray:
+    """Whitened spectra (window, frequency) of a day of samples at ``rate``; NaN for windows that hold one."""
+    f, length = np.arange(nfft // 2 + 1) * rate / nfft, round(s.cc_len * rate)
+    taper = cosine_ends(length, int(s.taper * length))
+    out = []
+    for start in window_starts(s):
+        window = x[round(start * rate) : round(start * rate) + length]
+        whole = bool(np.isfinite(window).all())
+        out.append(whitened(scipy.fft.rfft(window * taper, nfft), f, s) if whole else np.full(len(f), np.nan))
+    return np.array(out)
+
+
+def mean_correlation(
+    a: np.ndarray, b: np.ndarray, rate: float, nfft: int, s: CorrelationSettings
+) -> tuple[np.ndarray, int]:
+    """Correlation at the lags of the settings, one by one over the windows that two spectra share, their mean; their number.
 
     Whitened: the weights' own correlation at zero lag is 1. Not whitened: the mean of a(t) b(t + lag).
     """
-    taper = cosine_ends(len(a), int(s.taper * len(a)))
-    f = np.arange(nfft // 2 + 1) * rate / nfft
-    spectra = [whitened(scipy.fft.rfft(x * taper, nfft), f, s) for x in (a, b)]
-    factor = round(s.fs / rate)  # the inverse transform goes to the sampling rate of the settings
-    cross = np.zeros(nfft * factor // 2 + 1, complex)
-    cross[: len(f)] = spectra[0].conj() * spectra[1]
-    full = scipy.fft.irfft(cross, nfft * factor) * factor
-    plain = s.measure == "cc" and s.whiten == "none"
-    scale = np.sum(taper**2) if plain else scipy.fft.irfft(pass_band(f, s) ** 2 + 0j, nfft)[0]
-    half = round(s.maxlag * s.fs)
-    return np.concatenate([full[-half:], full[: half + 1]]) / scale
-
-
-def day_correlation(
-    a: np.ndarray, b: np.ndarray, rate: float, nfft: int, s: CorrelationSettings
-) -> tuple[np.ndarray, int]:
-    """Mean over the windows of a day in which both series (samples at ``rate``, NaN for missing) are whole; their number."""
-    total, count = np.zeros(2 * round(s.maxlag * s.fs) + 1), 0
-    for start in window_starts(s):
-        here = slice(round(start * rate), round(start * rate) + round(s.cc_len * rate))
-        if np.isfinite(a[here]).all() and np.isfinite(b[here]).all():
-            total += window_correlation(a[here], b[here], rate, nfft, s)
+    half, factor = round(s.maxlag * s.fs), round(s.fs / rate)  # the inverse transform goes to the rate of the settings
+    total, count = np.zeros(2 * half + 1), 0
+    for product_ in a.conj() * b:
+        if np.isfinite(product_).all():
+            cross = np.zeros(nfft * factor // 2 + 1, complex)
+            cross[: len(product_)] = product_
+            full = scipy.fft.irfft(cross, nfft * factor) * factor
+            total += np.concatenate([full[-half:], full[: half + 1]])
             count += 1
-    return total / max(count, 1), count
+    if s.measure == "cc" and s.whiten == "none":
+        length = round(s.cc_len * rate)
+        scale = np.sum(cosine_ends(length, int(s.taper * length)) ** 2)
+    else:
+        scale = scipy.fft.irfft(pass_band(np.arange(nfft // 2 + 1) * rate / nfft, s) ** 2 + 0j, nfft)[0]
+    return total / scale / max(count, 1), count
 
 
 def phase_correlation(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
@@ -118,35 +123,40 @@ def prepared(x: np.ndarray, rate: float, s: CorrelationSettings) -> np.ndarray:
     return x * cosine_ends(len(x), int(2.5 / s.freqmin * rate))
 
 
-def day_by_obspy(
-    files: list[Path], day: str, s: CorrelationSettings, inventory: obspy.Inventory | None = None
-) -> np.ndarray:
+def day_by_obspy(file: Path, day: str, s: CorrelationSettings, inventory: obspy.Inventory | None = None) -> np.ndarray:
     """A day's ground motion (or counts in the band) at s.fs, NaN where there is none, by ObsPy's own means.
 
-    Read, merge, detrend, taper, remove the response (or band-pass, a Butterworth filter run both ways), resample in the
-    frequency domain, and interpolate to the whole samples of the day (Lanczos).
+    Read, merge, mark what repeats one value for ten minutes, detrend, taper, resample in the frequency domain, remove the
+    response (or band-pass, a Butterworth filter run both ways), and interpolate to whole samples of the day (Lanczos).
     """
-    stream = obspy.Stream(trace for file in files for trace in obspy.read(str(file)))
-    trace = stream.merge()[0]
+    trace = obspy.read(str(file)).merge()[0]
+    dead = repeats(trace.data, round(600 * trace.stats.sampling_rate))
     trace.detrend("linear")
     trace.taper(None, max_length=2.5 / s.freqmin)
+    if trace.stats.sampling_rate != s.fs:
+        assert not dead.any()
+        trace.resample(s.fs, window=None)
     if inventory is not None:
         corners = (0.5 * s.freqmin, 0.75 * s.freqmin, 1.12 * s.freqmax, 1.25 * s.freqmax)
-        trace.remove_response(
-            inventory, output=s.response, pre_filt=corners, water_level=None, taper=False, zero_mean=False
-        )
+        options = {"water_level": None, "taper": False, "zero_mean": False}
+        trace.remove_response(inventory, output=s.response, pre_filt=corners, **options)
     else:
-        trace.filter(
-            "bandpass",
-            freqmin=0.5 * s.freqmin,
-            freqmax=min(1.12 * s.freqmax, 0.49 * trace.stats.sampling_rate),
-            zerophase=True,
-        )
+        top = min(1.12 * s.freqmax, 0.49 * trace.stats.sampling_rate)
+        trace.filter("bandpass", freqmin=0.5 * s.freqmin, freqmax=top, zerophase=True)
     midnight = obspy.UTCDateTime(day)
     first = int(np.ceil((trace.stats.starttime - midnight) * s.fs - 1e-6))
-    if trace.stats.sampling_rate != s.fs or abs(trace.stats.starttime - midnight - first / s.fs) > 1e-6:
+    if abs(trace.stats.starttime - midnight - first / s.fs) > 1e-6:
+        first -= 1  # the record has been brought to zero at its ends, and goes on so for a sample
+        trace.trim(trace.stats.starttime - 1 / s.fs, trace.stats.endtime + 1 / s.fs, pad=True, fill_value=0.0)
         trace.interpolate(s.fs, method="lanczos", a=40, starttime=midnight + first / s.fs)
     out = np.full(round(86_400 * s.fs), np.nan)
     stop = min(len(out), first + len(trace.data))
-    out[first:stop] = trace.data[: stop - first]
+    out[first:stop] = np.where(dead, np.nan, trace.data) if dead.any() else trace.data[: stop - first]
     return out
+
+
+def repeats(x: np.ndarray, n: int) -> np.ndarray:
+    """Which samples belong to a run of at least n equal ones."""
+    edges = np.flatnonzero(np.concatenate([[True], np.diff(x) != 0, [True]]))
+    long = np.diff(edges) >= n
+    return np.repeat(long, np.diff(edges))

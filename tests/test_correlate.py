@@ -319,9 +319,15 @@ def test_channels_of_a_pair_need_the_same_windows(rng):
     assert window_counts(stack.valid, pairs).tolist() == [8]
     got = gather(correlate_pairs(stack, pairs, inverse, [slice(0, 24)], POOL))[0, 0] / 8
     a[:third] = a[2 * third :] = np.nan
-    expected, count = reference.day_correlation(a, b, plan.rate, plan.nfft, s)
+    expected, count = plain_correlation(a, b, s, plan)
     assert count == 8
     assert np.linalg.norm(got - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+def plain_correlation(a: np.ndarray, b: np.ndarray, s: CorrelationSettings, plan: WindowPlan) -> tuple[np.ndarray, int]:
+    """Mean correlation of two days of samples at the rate of the plan, and the windows in it, in float64."""
+    spectra = [reference.window_spectra(x, plan.rate, plan.nfft, s) for x in (a, b)]
+    return reference.mean_correlation(*spectra, plan.rate, plan.nfft, s)
 
 
 @pytest.mark.parametrize("changes", [{}, {"whiten": "none"}, {"whiten": "running-mean", "response": "DISP"}])
@@ -350,7 +356,7 @@ def test_float32_chain_on_real_records_is_the_float64_one(real_data, changes):
         for c in {a, b}:  # what was rejected as transient is missing in both
             whole = np.concatenate([np.arange(plan.n_window) + start for start in plan.starts[stack.valid[c]]])
             plain[c][np.setdiff1d(np.arange(plan.n_day), whole)] = np.nan
-        expected, n = reference.day_correlation(plain[a], plain[b], plan.rate, plan.nfft, s)
+        expected, n = plain_correlation(plain[a], plain[b], s, plan)
         error = np.linalg.norm(ours / count - expected) / np.linalg.norm(expected)
         print(f"{s.whiten}, pair {a} {b}, {n} windows: relative L2 error {error:.1e}")
         assert n == count == plan.n_windows - 2

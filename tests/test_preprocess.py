@@ -97,6 +97,19 @@ def delay_of_the_fastest_sine(
     return float(-((phase + np.pi) % (2 * np.pi) - np.pi) / (2 * np.pi * frequencies[-1]))
 
 
+@pytest.mark.parametrize("rate", [20.0, 40.0, 100.0, 100 / 3])
+@pytest.mark.parametrize("hum", [1.6, 2.0, 2.5, 4.9, 7.3, 9.9])
+def test_what_is_above_the_band_does_not_fold_into_it(rate, hum):
+    """A hum of a hundred thousand times the signal, at frequencies that would alias into the band, leaves 1e-4 of it."""
+    s = base()
+    plain = sampled(s, 3600.0, 5400.0, rate)
+    t = np.arange(len(plain.data)) / rate
+    loud = Segment(plain.start_ns, rate, plain.data + 1000.0 * 1e5 * np.sin(2 * np.pi * hum * t + 1.0))
+    series, said, plan = run([loud], s)
+    assert said == []
+    assert deviation(series, plan, s) < 2e-4
+
+
 def test_one_sample_a_second_to_a_finer_grid():
     """Time normalisation works at fs: 1 Hz records are brought to 10 Hz between their samples."""
     s = base(freqmin=0.05, freqmax=0.4, time_norm="clip", clip_std=100.0)
