@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 NETWORK = "stations=12,seed=1"
 DAY = "2024-03-01"
 SETTINGS = CorrelationSettings(keep="substack", substack_len=3600.0, maxlag=60.0)
+# Tells the demonstration's own folder from one that holds something of the user's.
+MARK = "about-this-folder.txt"
 
 
 def run_demo(folder: Path, say: Callable[[str], None]) -> None:
@@ -29,6 +31,9 @@ def run_demo(folder: Path, say: Callable[[str], None]) -> None:
     from seisloom.waveforms import open_source
     from seisloom.waveforms.synthetic import SyntheticSource, write_dataset
 
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).write_text("Made by seisloom demo, which may write over everything in here.\n", encoding="utf-8")
     workspace = folder / "workspace"
     say(f"1. A day of diffuse noise at 12 stations, through real instrument responses, to MiniSEED in {folder}")
     data = write_dataset(SyntheticSource(NETWORK), folder, DAY, 1)
@@ -106,5 +111,8 @@ def expected(stack: xr.Dataset) -> npt.NDArray[np.float64]:
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder that holds something else, so that nothing of the user's is written over."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "params.csv").exists():
-        raise InputError(f"{folder} holds other files: give the demo a folder of its own (--out)")
+    if not folder.exists() or (folder / MARK).exists():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        what = "holds other files" if folder.is_dir() else "is a file"
+        raise InputError(f"{folder} {what}: give the demo a folder of its own (--out)")

@@ -17,6 +17,7 @@ from obstore.store import LocalStore, from_url
 from seisloom.errors import WorkspaceError
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
     from zarr.storage import ObjectStore
 
 # What obstore raises: its own kinds and, by its documentation, built-in ones (ValueError for keys such as "../x").
@@ -42,24 +43,15 @@ class Storage:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object whole, in place of one that may be there."""
-        self._put(key, data, "overwrite")
+        put_object(self.store, key, data, self.url)
 
     def put_new(self, key: str, data: bytes) -> bool:
         """Write an object if there is none of that key; False where there is."""
         try:
-            self._put(key, data, "create")
+            put_object(self.store, key, data, self.url, "create")
         except AlreadyExistsError:
             return False
         return True
-
-    def _put(self, key: str, data: bytes, mode: Any) -> None:
-        try:
-            self.store.put(key, data, mode=mode)
-        except AlreadyExistsError:
-            raise
-        except _FAILURES as error:
-            hint = "no permission to write" if isinstance(error, PermissionDeniedError) else "cannot be written"
-            raise WorkspaceError(f"{self.url}/{key}: {hint}: {_words(error)}") from error
 
     def get(self, key: str) -> bytes | None:
         """The object, or None where there is none."""
@@ -106,3 +98,14 @@ class Storage:
 def _words(error: Exception) -> str:
     """What the store says, without the dump of its internals that follows it."""
     return str(error).split("\n\nDebug source:")[0]
+
+
+def put_object(store: Any, key: str, data: Buffer, where: str, mode: Any = "overwrite") -> None:
+    """Write an object whole to an obstore store; WorkspaceError says ``where`` it failed, AlreadyExistsError passes."""
+    try:
+        store.put(key, data, mode=mode)
+    except AlreadyExistsError:
+        raise
+    except _FAILURES as error:
+        hint = "no permission to write" if isinstance(error, PermissionDeniedError) else "cannot be written"
+        raise WorkspaceError(f"{where}/{key}: {hint}: {_words(error)}") from error

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from seisloom.cli.progress import job_bar, progress_bar
 from seisloom.errors import InputError
-
-if TYPE_CHECKING:
-    from seisloom.noise.pipeline import Progress
 
 SourceOption = Annotated[
     str,
@@ -78,7 +73,7 @@ def correlate(
     if start is None:
         start, end = _span(opened, end)
     try:
-        with _Bar() as bar:
+        with job_bar() as bar:
             summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, bar.show)
     except KeyboardInterrupt:
         typer.echo("seisloom: interrupted; the same command continues where it stopped", err=True)
@@ -102,11 +97,9 @@ def stack(
     name: Annotated[str | None, typer.Option(help="Name of the stack. [default: METHOD_PERIOD]")] = None,
 ) -> None:
     """Stack the correlations of a workspace."""
-    from rich.progress import Progress as Bar
-
     from seisloom.noise.stacking import stack_correlations
 
-    with Bar(transient=True, disable=not sys.stderr.isatty()) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("stacking", total=None)
         made = stack_correlations(
             workspace,
@@ -119,58 +112,6 @@ def stack(
             **_assignments(option),
         )
     typer.echo(f"stack {made} written to {workspace}")
-
-
-def _progress() -> tuple[Any, Any]:
-    """What is told of every step, and the context in which it is drawn: nothing where nobody watches."""
-    if not sys.stderr.isatty():
-        return None, nullcontext()
-    bar = _Bar()
-    return bar.show, bar
-
-
-class _Bar:
-    """Progress on standard error: days, channels read, pairs, rate and time left."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.fields[day]}"),
-            BarColumn(bar_width=10),
-            TextColumn("{task.fields[what]}"),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=1.0, day="", what="")
-        self._began = time.perf_counter()
-        self._first_day: int | None = None
-
-    def __enter__(self) -> _Bar:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
-
-    def show(self, p: Progress) -> None:
-        """Draw a step; reading and correlating count half a day each."""
-        within = 0.5 * p.channels_done / p.channels + 0.5 * p.pairs_done / p.pairs
-        what = f"{p.channels_done}/{p.channels} channels, {p.pairs_done:,}/{p.pairs:,} pairs"
-        elapsed = time.perf_counter() - self._began
-        made = p.pairs_done + self._days_made(p) * p.pairs
-        what += f", {made / elapsed:,.0f}/s" if made else ""
-        day = f"{p.day} ({p.days_done + 1}/{p.days})"
-        self._bar.update(self._task, completed=p.days_done + within, total=p.days, day=day, what=what)
-
-    def _days_made(self, p: Progress) -> int:
-        """Days finished in this run (those of earlier runs took it no time)."""
-        if self._first_day is None:
-            self._first_day = p.days_done
-        return p.days_done - self._first_day
 
 
 def _assignments(texts: list[str] | None) -> dict[str, Any]:

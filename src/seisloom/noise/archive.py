@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from seisloom import __version__
 from seisloom.errors import WorkspaceError
-from seisloom.storage import Storage
+from seisloom.storage import Storage, put_object
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,31 +35,54 @@ TIME_ATTRIBUTES = {"units": "nanoseconds since 1970-01-01", "calendar": "prolept
 
 
 class ArchiveWriter:
-    """Writes blocks of pairs, in order, into one place of the time axis; whole shards at a time."""
+    """Writes blocks of pairs, in order, into one place of the time axis; whole shards at a time.
+
+    A shard of the Zarr v3 sharding codec, uncompressed, is its inner chunks one after another, their places and sizes,
+    and a checksum of these (Zarr specification, sharding-indexed codec 1.0). Blocks are gathered as just that;
+    Zarr's own writer makes several copies on the way, which takes longer than the writing.
+    """
 
     def __init__(self, group: Any, time: slice) -> None:
-        self._array = group["ccf"]
-        self._time = time
-        pairs_a_shard = (self._array.shards or self._array.chunks)[0]
-        self._shard = np.empty((pairs_a_shard, time.stop - time.start, self._array.shape[2]), np.float32)
-        self._first = self._filled = 0
+        array = group["ccf"]
+        self._store = group.store.store
+        self._key = f"{group.path}/ccf/c/{{}}/{time.start // array.shards[1]}/0"
+        n_pairs, n_times, n_lag = array.shards
+        if (time.start % n_times, time.stop - time.start) != (0, n_times):
+            raise ValueError(f"times {time.start} to {time.stop} are not one shard of {n_times}")
+        self._chunk = array.chunks[0]
+        self._row_bytes = 4 * n_times * n_lag
+        self._bytes = np.empty(n_pairs * self._row_bytes + 16 * (n_pairs // self._chunk) + 4, np.uint8)
+        self._rows = self._bytes[: n_pairs * self._row_bytes].view("<f4").reshape(n_pairs, n_times, n_lag)
+        self._shard = self._filled = 0
 
     def append(self, block: npt.NDArray[np.float32]) -> None:
         """The next pairs: (pairs, times, lag)."""
         while len(block):
-            n = min(len(block), len(self._shard) - self._filled)
-            self._shard[self._filled : self._filled + n] = block[:n]
+            n = min(len(block), len(self._rows) - self._filled)
+            self._rows[self._filled : self._filled + n] = block[:n]
             self._filled += n
             block = block[n:]
-            if self._filled == len(self._shard):
+            if self._filled == len(self._rows):
                 self.flush()
 
     def flush(self) -> None:
         """Write what is buffered (called once more at the end, for the last shard)."""
-        if self._filled:
-            stop = self._first + self._filled
-            self._array[self._first : stop, self._time] = self._shard[: self._filled]
-            self._first, self._filled = stop, 0
+        if not self._filled:
+            return
+        chunks = -(-self._filled // self._chunk)
+        self._rows[self._filled : chunks * self._chunk] = np.nan
+        chunk_bytes = self._chunk * self._row_bytes
+        used = chunks * chunk_bytes
+        # Inner chunks that are not there have all bits set in place of their offset and size.
+        index = np.full((len(self._rows) // self._chunk, 2), 2**64 - 1, "<u8")
+        index[:chunks, 0] = np.arange(chunks) * chunk_bytes
+        index[:chunks, 1] = chunk_bytes
+        tail = index.tobytes()
+        tail += google_crc32c.value(tail).to_bytes(4, "little")
+        self._bytes[used : used + len(tail)] = np.frombuffer(tail, np.uint8)
+        data = self._bytes[: used + len(tail)].tobytes()  # a store in memory keeps what it is given
+        put_object(self._store, self._key.format(self._shard), data, "the archive")
+        self._shard, self._filled = self._shard + 1, 0
 
 
 def create_archive(

@@ -24,6 +24,7 @@ Rows = slice | npt.NDArray[np.int64]
 FREQUENCY_BLOCK = 32
 INVERSE_BATCH = 16
 LEAF = 24
+MIN_HEIGHT, MAX_HEIGHT, CROSS_BYTES = 64, 128, 256_000_000
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,17 @@ def _diagonal(first: int, stop: int) -> Iterator[tuple[slice, slice]]:
 
 
 def band_height(stack: SpectraStack, values_a_pair: int, memory_bytes: float) -> int:
-    """How many channels as A fit a memory budget beside the spectra: cross-spectra once, correlations twice."""
+    """How many channels as A make a band.
+
+    Cross-spectra of some CROSS_BYTES, or of MIN_HEIGHT channels where that is more: touching fresh memory costs as much
+    as the product of few channels, and products of very few run far below the speed of the machine. At most what fits a
+    memory budget beside the spectra: cross-spectra and correlations once.
+    """
     n_frequencies, n = stack.right.shape[:2]
     spectra = stack.right.nbytes * (1 if stack.left is stack.right else 2)
-    one_row = n * (8 * n_frequencies + 2 * 4 * values_a_pair)
-    return int(np.clip((memory_bytes - spectra) // one_row, 1, min(n, 128)))
+    wanted = max(MIN_HEIGHT, CROSS_BYTES // (n * 8 * n_frequencies))
+    fits = (memory_bytes - spectra) // (n * (8 * n_frequencies + 4 * values_a_pair))
+    return int(np.clip(min(wanted, fits), 1, min(n, MAX_HEIGHT)))
 
 
 def product(stack: SpectraStack, first: int, stop: int, rows: Rows, pool: ThreadPoolExecutor, cross: Spectra) -> None:

@@ -1,0 +1,70 @@
+"""The progress bars of long commands."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich import progress as rich_progress
+
+    from seisloom.noise.pipeline import Progress
+
+
+@contextmanager
+def progress_bar(*columns: rich_progress.ProgressColumn) -> Iterator[rich_progress.Progress]:
+    """A bar on standard error with these columns (for none, those of rich); nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    if bar.disable:
+        yield bar  # entered, it would end with an empty line even so
+        return
+    with bar:
+        yield bar
+
+
+@contextmanager
+def job_bar() -> Iterator[JobBar]:
+    """The bar of a job: day, channels read, pairs, rate and time left."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[day]}"),
+        BarColumn(bar_width=10),
+        TextColumn("{task.fields[what]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with progress_bar(*columns) as bar:
+        yield JobBar(bar)
+
+
+class JobBar:
+    """Draws the steps that a job reports."""
+
+    def __init__(self, bar: rich_progress.Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=1.0, day="", what="")
+        self._began = time.perf_counter()
+        self._first_day: int | None = None
+
+    def show(self, p: Progress) -> None:
+        """Draw a step; reading and correlating count half a day each."""
+        within = 0.5 * p.channels_done / p.channels + 0.5 * p.pairs_done / p.pairs
+        what = f"{p.channels_done}/{p.channels} channels, {p.pairs_done:,}/{p.pairs:,} pairs"
+        elapsed = time.perf_counter() - self._began
+        made = p.pairs_done + self._days_made(p) * p.pairs
+        what += f", {made / elapsed:,.0f}/s" if made else ""
+        day = f"{p.day} ({p.days_done + 1}/{p.days})"
+        self._bar.update(self._task, completed=p.days_done + within, total=p.days, day=day, what=what)
+
+    def _days_made(self, p: Progress) -> int:
+        """Days finished in this run (those of earlier runs took it no time)."""
+        if self._first_day is None:
+            self._first_day = p.days_done
+        return p.days_done - self._first_day
