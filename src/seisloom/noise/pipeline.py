@@ -181,8 +181,8 @@ class Job:
         needed = shape[0] * shape[1] * rows * 8 * (2 if two_sided else 1)
         if needed > 0.9 * self.memory_bytes:
             raise InputError(
-                f"the spectra of {len(self.ids)} channels take {needed / 1e9:.1f} GB, the memory limit is "
-                f"{self.memory_bytes / 1e9:.1f} GB: raise --memory, or use fewer channels, a narrower band or longer steps"
+                f"the spectra of {len(self.ids)} channels take {needed / 1e9:.2g} GB, the memory limit is "
+                f"{self.memory_bytes / 1e9:.2g} GB: raise --memory, or use fewer channels, a narrower band or longer steps"
             )
         self.stack = SpectraStack.empty(*shape, two_sided)
 
