@@ -21,8 +21,10 @@ import xarray as xr
 from moto.server import ThreadedMotoServer
 from zarr.storage import ObjectStore
 
+from seisloom import storage
 from seisloom.config import CorrelationSettings, read_settings, write_params_csv
 from seisloom.errors import InputError, SourceError, WorkspaceError
+from seisloom.noise import archive
 from seisloom.noise.archive import open_correlations, open_stacks
 from seisloom.noise.pipeline import Progress, correlate
 from seisloom.noise.report import Summary
@@ -61,7 +63,8 @@ class Writes:
         self.done, self.at, self.names = 0, at, list[str]()
         patch.setattr(ObjectStore, "set", self._counted_async(ObjectStore.set))
         patch.setattr(ObjectStore, "delete", self._counted_async(ObjectStore.delete))
-        patch.setattr(Storage, "_put", self._counted(Storage._put))
+        for module in (archive, storage):
+            patch.setattr(module, "put_object", self._counted(storage.put_object))
         patch.setattr(Storage, "delete", self._counted(Storage.delete))
 
     def _count(self, key: str) -> None:
@@ -71,7 +74,7 @@ class Writes:
         self.names.append(key)
 
     def _counted(self, write: Callable) -> Callable:
-        def counted(store: Storage, key: str | list[str], *rest: Any) -> None:
+        def counted(store: Any, key: str | list[str], *rest: Any) -> None:
             self._count(str(key))
             write(store, key, *rest)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +38,7 @@ def stations(
     query = ChannelQuery(network, station, location, channel, _day_ns(start), _day_ns(end), _box(bbox))
     found = open_source(source).channels(query)
     write_stations(found, out)
-    typer.echo(f"{len(found)} channels written to {out}")
+    typer.echo(f"{len(found)} channel{'s' * (len(found) != 1)} written to {out}")
 
 
 def correlate(
@@ -47,13 +49,17 @@ def correlate(
     inventory: Annotated[
         Path | None, typer.Option(help="StationXML file, or a folder of them. [default: ask the source]")
     ] = None,
-    start: Annotated[str | None, typer.Option(help="First day, e.g. 2019-02-03.")] = None,
-    end: Annotated[str | None, typer.Option(help="Last day, included. [default: the first]")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="First day, e.g. 2019-02-03. [default: sds and files: the first they hold]")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="Last day, included. [default: the first; without --start, the last they hold]")
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="name=value, over PARAMS.csv; may be repeated.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads. [default: all cores]")] = None,
-    memory: Annotated[float, typer.Option(help="Memory for spectra and products, GB.")] = 6.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads. [default: all cores]")] = None,
+    memory: Annotated[float, typer.Option(min=0.1, help="Memory for spectra and products, GB.")] = 6.0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Correlate all pairs of channels, day by day; run it again to continue where it stopped."""
@@ -73,12 +79,18 @@ def correlate(
     if start is None:
         start, end = _span(opened, end)
     try:
-        with job_bar() as bar:
-            summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, bar.show)
+        with job_bar() as show:
+            summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, show)
     except KeyboardInterrupt:
+        # What Zarr had under way is dropped, of which Python would complain as it ends.
+        logging.getLogger("asyncio").disabled = True
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         typer.echo("seisloom: interrupted; the same command continues where it stopped", err=True)
         raise typer.Exit(130) from None
     typer.echo(summary)
+    if not summary.totals()["pairs"]:
+        typer.echo("seisloom: nothing was correlated; the reasons are above", err=True)
+        raise typer.Exit(1)
 
 
 def stack(
@@ -152,4 +164,6 @@ def _box(text: str | None) -> tuple[float, float, float, float] | None:
         raise InputError(f"--bbox {text!r}: write minlon,minlat,maxlon,maxlat in degrees") from error
     if not (-90 <= south < north <= 90):
         raise InputError(f"--bbox {text!r}: latitudes must rise from -90 to 90")
+    if not (-180 <= west <= 360 and -180 <= east <= 360):
+        raise InputError(f"--bbox {text!r}: longitudes are from -180 to 360")
     return west, south, east, north
