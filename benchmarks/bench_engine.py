@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,9 +198,20 @@ def report(results: dict[int, dict[str, float]]) -> None:
         spent = [f"{r[s]:.2f} / {r[f'{s}_limit']:.2f}" for s in stages]
         percent = 100 * r["product_gflops"] / r["sgemm_gflops"]
         rows.append(
-            [n, f"{r['pairs']:,}", *spent, f"{r['total']:.2f}", f"{limit:.2f}", f"{r['total'] / limit:.2f}"]
-            + [f"{r['product_gflops']:.0f}", f"{percent:.0f} %", f"{r['product_bytes'] / 1e9:.2f}"]
-            + [f"{r['bytes'] / 1e9:.2f}", f"{r['peak_mb'] / 1e3:.2f}", f"{r['error']:.1e}"]
+            [
+                n,
+                f"{r['pairs']:,}",
+                *spent,
+                f"{r['total']:.2f}",
+                f"{limit:.2f}",
+                f"{r['total'] / limit:.2f}",
+                f"{r['product_gflops']:.0f}",
+                f"{percent:.0f} %",
+                f"{r['product_bytes'] / 1000000000.0:.2f}",
+                f"{r['bytes'] / 1000000000.0:.2f}",
+                f"{r['peak_mb'] / 1000.0:.2f}",
+                f"{r['error']:.1e}",
+            ]
         )
     print("seconds of wall time: spent / limit of this machine")
     header = ["channels", "pairs", *stages, "total", "limits", "ratio", "GFLOP/s", "of sgemm"]

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# Machines that run tests are busy: how long an example takes says nothing.
+settings.register_profile("seisloom", deadline=None)
+settings.load_profile("seisloom")
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -15,6 +15,7 @@ import typer
 import seisloom
 from seisloom import cli
 from seisloom.errors import SeisloomError
+from seisloom.noise.report import DayReport, Summary
 from seisloom.stations import channel_ids, read_stations
 
 STATIONS = "Network,Station,Location,Channel,Latitude,Longitude\nXX,A,,BHZ,1.0,1.0\nXX,B,,BHZ,1.0,2.0\n"
@@ -248,11 +249,11 @@ def test_settings_of_the_command_line_win_over_the_file(run: Run, monkeypatch: p
 
     def record(channels, settings, source, workspace, start, end, *others, **named):
         seen.update(ids=channel_ids(channels), settings=settings, out=workspace, days=(start, end))
-        return "done"
+        return Summary("w", [DayReport("2020-01-02", pairs=3)])
 
     monkeypatch.setattr("seisloom.noise.pipeline.correlate", record)
     words = correlate("--set", "maxlag=120", "--set", " whiten = none", "--start", "2020-01-02", "--end", "2020-01-05")
-    assert run(*words)[:2] == (0, "done\n")
+    assert run(*words)[:2] == (0, "3 pairs on 1 day, 0 pair windows from 0 channel-days, in w\n")
     assert seen["ids"] == ["XX.A..BHZ", "XX.B..BHZ"]
     assert (seen["settings"].maxlag, seen["settings"].whiten, seen["settings"].cc_len) == (120.0, "none", 1800.0)
     assert (seen["out"], seen["days"]) == ("workspace", ("2020-01-02", "2020-01-05"))

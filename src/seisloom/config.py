@@ -49,7 +49,9 @@ class CorrelationSettings(BaseModel):
     time_norm: Literal["none", "one-bit", "clip", "ram"] = Field(
         "none", description="time normalisation: none, sign only, clip at clip_std, running absolute mean"
     )
-    clip_std: float = Field(3.0, gt=0, description="clip level in standard deviations of the day (time_norm clip)")
+    clip_std: float = Field(
+        3.0, gt=0, description="clip level in standard deviations of a contiguous record (time_norm clip)"
+    )
     ram_window: float | None = Field(
         None,
         gt=0,

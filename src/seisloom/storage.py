@@ -7,6 +7,7 @@ every store.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -31,7 +32,9 @@ class Storage:
         self.url = str(url)
         try:
             if "://" in self.url and not self.url.startswith("file://"):
-                self.store: Any = from_url(self.url)
+                # A plain-http endpoint is one that somebody set up for this purpose.
+                plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+                self.store: Any = from_url(self.url, client_options={"allow_http": True} if plain else None)
             else:
                 local = unquote(urlparse(self.url).path) if "://" in self.url else self.url
                 path = Path(local).expanduser().resolve()
@@ -39,7 +42,7 @@ class Storage:
                     raise WorkspaceError(f"{self.url}: no such workspace")
                 self.store = LocalStore(prefix=path, mkdir=True)
         except _FAILURES as error:
-            raise WorkspaceError(f"{self.url}: cannot be used as a workspace: {_words(error)}") from error
+            raise WorkspaceError(f"{self.url}: cannot be used as a workspace: {words(error)}") from error
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object whole, in place of one that may be there."""
@@ -60,7 +63,7 @@ class Storage:
         except FileNotFoundError:
             return None
         except _FAILURES as error:
-            raise WorkspaceError(f"{self.url}/{key}: cannot be read: {_words(error)}") from error
+            raise WorkspaceError(f"{self.url}/{key}: cannot be read: {words(error)}") from error
 
     def get_json(self, key: str) -> Any:
         """The object parsed as JSON, or None where there is none."""
@@ -75,7 +78,7 @@ class Storage:
         try:
             found = [item["path"] for batch in self.store.list(prefix) for item in batch]
         except _FAILURES as error:
-            raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {_words(error)}") from error
+            raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {words(error)}") from error
         return sorted(found)
 
     def delete(self, keys: list[str]) -> None:
@@ -86,7 +89,7 @@ class Storage:
             except FileNotFoundError:
                 continue
             except _FAILURES as error:
-                raise WorkspaceError(f"{self.url}/{key}: cannot be deleted: {_words(error)}") from error
+                raise WorkspaceError(f"{self.url}/{key}: cannot be deleted: {words(error)}") from error
 
     def zarr(self, read_only: bool = False) -> ObjectStore:
         """The workspace as a Zarr store; hierarchies are opened in it by their key as the group path."""
@@ -95,7 +98,7 @@ class Storage:
         return ObjectStore(self.store, read_only=read_only)
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
     """What the store says, without the dump of its internals that follows it."""
     return str(error).split("\n\nDebug source:")[0]
 
@@ -108,4 +111,4 @@ def put_object(store: Any, key: str, data: Buffer, where: str, mode: Any = "over
         raise
     except _FAILURES as error:
         hint = "no permission to write" if isinstance(error, PermissionDeniedError) else "cannot be written"
-        raise WorkspaceError(f"{where}/{key}: {hint}: {_words(error)}") from error
+        raise WorkspaceError(f"{where}/{key}: {hint}: {words(error)}") from error

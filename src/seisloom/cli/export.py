@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seisloom.cli.progress import progress_bar
 from seisloom.errors import InputError
 
 
@@ -35,13 +36,11 @@ def export(
     if what == "days" and stack is not None:
         raise InputError(f"--stack {stack} names a stack but --what days asks for the correlations: leave one out")
 
-    from rich.progress import Progress
-
     from seisloom.export import export as write
     from seisloom.noise.archive import open_correlations, open_stacks
 
     data = open_correlations(workspace) if what == "days" else open_stacks(workspace, stack)
-    with Progress(transient=True) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("exporting", total=None)
         report = write(
             data,

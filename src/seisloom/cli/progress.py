@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,11 @@ def progress_bar(*columns: rich_progress.ProgressColumn) -> Iterator[rich_progre
 
 
 @contextmanager
-def job_bar() -> Iterator[JobBar]:
-    """The bar of a job: day, channels read, pairs, rate and time left."""
+def job_bar() -> Iterator[Callable[[Progress], None] | None]:
+    """What a job tells its steps to: a bar with day, channels read, pairs, rate and time left; None without a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -41,10 +44,10 @@ def job_bar() -> Iterator[JobBar]:
         TimeRemainingColumn(),
     )
     with progress_bar(*columns) as bar:
-        yield JobBar(bar)
+        yield _JobBar(bar).show
 
 
-class JobBar:
+class _JobBar:
     """Draws the steps that a job reports."""
 
     def __init__(self, bar: rich_progress.Progress) -> None:

@@ -11,10 +11,11 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from obstore.exceptions import BaseError
 
 from seisloom import __version__
 from seisloom.errors import WorkspaceError
-from seisloom.storage import Storage, put_object
+from seisloom.storage import Storage, put_object, words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -198,6 +199,8 @@ def _open(storage: Storage, path: str, remedy: str) -> xr.Dataset:
         data = xr.open_zarr(storage.zarr(read_only=True), group=path, consolidated=False, zarr_format=3)
     except FileNotFoundError as error:
         raise WorkspaceError(f"{storage.url}: holds no {path}; {remedy}") from error
+    except BaseError as error:
+        raise WorkspaceError(f"{storage.url}: {path} cannot be read: {words(error)}") from error
     # Variable-width strings are newer than much of what users do with names.
     names = [str(c) for c in data.coords if data[c].dtype.kind == "T"]
     return data.assign_coords({c: (data[c].dims, data[c].values.astype(object)) for c in names})

@@ -107,7 +107,7 @@ class Summary:
     def _lines(self) -> Iterable[str]:
         t = self.totals()
         yield (
-            f"{t['pairs']:,} pairs on {t['days']:,} days, {t['windows']:,} pair windows from "
+            f"{_counted(t['pairs'], 'pair')} on {_counted(t['days'], 'day')}, {t['windows']:,} pair windows from "
             f"{t['channel_days']:,} channel-days, in {self.workspace}"
         )
         problems = self.problems()
@@ -120,6 +120,10 @@ class Summary:
             yield f"  ... and {len(lines) - LINES} more lines"
 
 
+def _counted(number: float, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def _told(problems: pd.DataFrame) -> Iterator[str]:
     """A line for every kind of problem of a channel; channels that share the same words on the same days share it."""
     problems = problems.assign(kind=problems["message"].str.split(": ").str[0])
@@ -127,7 +131,8 @@ def _told(problems: pd.DataFrame) -> Iterator[str]:
     for (channel, _, unused), cases in problems.groupby(["channel", "kind", "unused"], sort=True):
         days = cases["day"].nunique()
         when = cases["day"].iloc[0] if days == 1 else f"{days} days from {cases['day'].min()}"
-        words = f"{'NOT USED, ' if unused else ''}{cases['message'].iloc[0]}"
+        example = "e.g. " if cases["message"].nunique() > 1 else ""
+        words = f"{'NOT USED, ' if unused else ''}{example}{cases['message'].iloc[0]}"
         by_words.setdefault((when, words), []).append(str(channel))
     for (when, words), channels in by_words.items():
         shared = len(channels) >= SHARED

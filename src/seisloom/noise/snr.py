@@ -38,8 +38,7 @@ def snr(
     0.8 of the largest lag is signal.
 
     ``side``: "both" takes the larger peak of the two sides over the rms of both; "causal" and "acausal" take positive
-    and negative lags alone; "symmetric" first folds the two sides into their mean (not for RZ and ZR, whose sides have
-    opposite signs in a diffuse field). ``peak``: "envelope", or "amplitude" for the largest |ccf|.
+    and negative lags alone; "symmetric" first folds the two sides into their mean. ``peak``: "envelope", or "amplitude" for the largest |ccf|.
 
     ``lag`` in seconds is symmetric about zero. NaN where a correlation is NaN or zero throughout, or where no sample of
     the axis lies in the signal window (the arrival would be later than the axis goes). Raises InputError.

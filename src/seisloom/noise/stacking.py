@@ -46,6 +46,8 @@ def stack_correlations(
     """
     values = resolve_options(method, options)
     data = select_pairs(open_correlations(workspace), pairs)
+    if not data["count"].values.any():
+        raise InputError(f"{workspace}: no correlation of these pairs holds any window, so there is nothing to stack")
     times = pd.DatetimeIndex(data[str(time_dim(data))].values)
     groups = period_groups(times, period)
     name = name or f"{method}_{period.replace(' ', '')}" + ("_RTZ" if rotate else "")

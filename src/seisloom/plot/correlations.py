@@ -91,7 +91,7 @@ def _only_pair(ds: xr.Dataset) -> str:
     pairs = ds["pair"].values
     if len(pairs) != 1:
         listing = ", ".join(map(str, pairs[:4])) + (", ..." if len(pairs) > 4 else "")
-        raise InputError(f"a correlogram is of one pair, not {len(pairs)}: choose one of {listing}")
+        raise InputError(f"a correlogram is of one pair, not {len(pairs)}: choose a component, or one of {listing}")
     return str(pairs[0])
 
 

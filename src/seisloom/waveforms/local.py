@@ -226,7 +226,8 @@ def _holds_mseed(path: Path, head: bytes) -> bool:
 def _scan_sac(path: Path) -> tuple[str, _Span]:
     sac = _open_sac(path, str(path), headonly=True)
     codes = {"network": sac.knetwk, "station": sac.kstnm, "location": sac.khole, "channel": sac.kcmpnm}
-    numbers = [np.nan if v is None else float(v) for v in (sac.stla, sac.stlo, sac.stel)]
+    # The shortest number that the header's float32 can mean: 38.4999, not 38.49990844726562.
+    numbers = [np.nan if v is None else float(str(np.float32(v))) for v in (sac.stla, sac.stlo, sac.stel)]
     start_ns, rate_hz = _sac_axis(sac, path)
     last_ns = start_ns + round((int(sac.npts) - 1) * NS_PER_S / rate_hz)
     ids = channel_ids(validate(pd.DataFrame([codes]), f"{path}: SAC header"))
