@@ -15,8 +15,8 @@ from scipy.signal.windows import tukey
 from seisloom.config import CorrelationSettings
 from seisloom.errors import InputError, SourceError
 from seisloom.noise.archive import open_correlations
-from seisloom.noise.pipeline import Progress, correlate, day_range, window_groups
-from seisloom.noise.plan import band_weight, make_plan
+from seisloom.noise.pipeline import Progress, correlate, day_range
+from seisloom.noise.plan import band_weight, make_plan, window_groups
 from seisloom.noise.report import LINES, DayReport, Problem, Summary
 from seisloom.noise.theory import phase_coherency
 from seisloom.stations import channel_ids

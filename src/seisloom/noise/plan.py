@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,18 @@ def make_plan(settings: CorrelationSettings) -> WindowPlan:
         weight=weight[band],
         n_half_lag=round(settings.maxlag * settings.fs),
     )
+
+
+def window_groups(settings: CorrelationSettings, plan: WindowPlan) -> list[slice]:
+    """Windows that are averaged together: all of the day, those that start in each sub-stack, or each alone."""
+    if settings.keep == "day":
+        return [slice(0, plan.n_windows)]
+    if settings.keep == "window":
+        return [slice(w, w + 1) for w in range(plan.n_windows)]
+    start_s = np.arange(plan.n_windows) * settings.cc_step
+    number = (start_s / settings.substack_len + 1e-9).astype(int)
+    edges = np.flatnonzero(np.diff(number, prepend=-1, append=number[-1] + 1))
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def band_weight(
