@@ -53,6 +53,3 @@ def main() -> None:
     except SeisloomError as error:
         typer.echo(f"seisloom: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("seisloom: interrupted; the same command continues where it stopped", err=True)
-        sys.exit(130)

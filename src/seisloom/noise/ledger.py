@@ -118,16 +118,21 @@ class Ledger:
             self.storage.delete([f"incomplete/{report.day}.json"])
 
     def summary(self, days: pd.DatetimeIndex) -> Summary:
-        """The reports of all days, written to summary.json and problems.csv."""
-        reports = []
-        for day in days:
-            name = f"{day:%Y-%m-%d}.json"
-            held = self.storage.get_json(f"done/{name}") or self.storage.get_json(f"incomplete/{name}")
-            reports.append(DayReport.from_json(held))
-        summary = Summary(self.storage.url, reports)
-        self.storage.put("summary.json", json.dumps(summary.to_json(), indent=1).encode())
-        self.storage.put("problems.csv", summary.problems().to_csv(index=False).encode())
-        return summary
+        """The reports of ``days``; summary.json and problems.csv are written for all days of the workspace."""
+        held = {name: self._report(name) for name in self._days()}
+        everything = Summary(self.storage.url, list(held.values()))
+        self.storage.put("summary.json", json.dumps(everything.to_json(), indent=1).encode())
+        self.storage.put("problems.csv", everything.problems().to_csv(index=False).encode())
+        return Summary(self.storage.url, [held[f"{day:%Y-%m-%d}"] for day in days])
+
+    def _days(self) -> list[str]:
+        """Days, finished or not, that there is a report of."""
+        keys = [*self.storage.keys("done"), *self.storage.keys("incomplete")]
+        return sorted({key.rpartition("/")[2].removesuffix(".json") for key in keys})
+
+    def _report(self, day: str) -> DayReport:
+        held = self.storage.get_json(f"done/{day}.json") or self.storage.get_json(f"incomplete/{day}.json")
+        return DayReport.from_json(held)
 
 
 def _same_job(held: dict[str, Any], card: dict[str, Any], where: str) -> None:
