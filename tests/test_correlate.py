@@ -146,15 +146,15 @@ def test_rectangles_cover_the_upper_triangle_once(n, data):
 
 
 def test_bands_hold_the_memory_that_they_may_take():
-    """Cross-spectra and correlations beside the spectra; at least one channel, at most some 256 MB of cross-spectra."""
+    """Cross-spectra and correlations beside the spectra; at least one channel, at most some 384 MB of cross-spectra."""
     stack = SpectraStack.empty(1000, 400, 50, 50, False)
     spectra, row = 8 * 1000 * 400 * 50, 400 * (8 * 1000 + 4 * 4001)
-    for height in (1, 17, 64):
+    for height in (1, 17, 96):
         assert band_height(stack, 4001, spectra + (height + 0.5) * row) == height
     assert band_height(stack, 4001, 0) == 1
-    assert band_height(stack, 4001, 1e13) == 80  # 80 x 400 pairs of 1000 frequencies are 256 MB
-    assert band_height(SpectraStack.empty(4000, 400, 5, 5, False), 4001, 1e13) == 64
-    assert band_height(SpectraStack.empty(10, 400, 5, 5, False), 4001, 1e13) == 128
+    assert band_height(stack, 4001, 1e13) == 120  # 120 x 400 pairs of 1000 frequencies are 384 MB
+    assert band_height(SpectraStack.empty(4000, 400, 5, 5, False), 4001, 1e13) == 96
+    assert band_height(SpectraStack.empty(10, 400, 5, 5, False), 4001, 1e13) == 192
     assert band_height(SpectraStack.empty(10, 3, 5, 5, True), 11, 1e9) == 3
 
 

@@ -24,7 +24,7 @@ Rows = slice | npt.NDArray[np.int64]
 FREQUENCY_BLOCK = 32
 INVERSE_BATCH = 16
 LEAF = 24
-MIN_HEIGHT, MAX_HEIGHT, CROSS_BYTES = 64, 128, 256_000_000
+MIN_HEIGHT, MAX_HEIGHT, CROSS_BYTES = 96, 192, 384_000_000
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,26 @@ class Inverse:
         ducc0.fft.c2r(spectrum, axes=(1,), lastsize=self.nfft, forward=False, inorm=0, out=lags)
         np.multiply(lags[:, -half:], np.float32(self.scale), out=out[:, :half])
         np.multiply(lags[:, : half + 1], np.float32(self.scale), out=out[:, half:])
+
+
+class Scratch:
+    """Memory of the largest band, kept from one day to the next: fresh memory costs as much as the work in it."""
+
+    def __init__(self) -> None:
+        self._cross: Spectra = np.empty(0, np.complex64)
+        self._block: npt.NDArray[np.float32] = np.empty(0, np.float32)
+
+    def cross(self, size: int) -> Spectra:
+        """Room for ``size`` values of cross-spectra."""
+        if len(self._cross) < size:
+            self._cross = np.empty(size, np.complex64)
+        return self._cross
+
+    def block(self, size: int) -> npt.NDArray[np.float32]:
+        """Room for ``size`` values of correlations."""
+        if len(self._block) < size:
+            self._block = np.empty(size, np.float32)
+        return self._block
 
 
 def window_counts(valid: npt.NDArray[np.bool_], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -144,6 +164,7 @@ def correlate_pairs(
     groups: list[Rows],
     pool: ThreadPoolExecutor,
     memory_bytes: float = 4e9,
+    scratch: Scratch | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """Correlations of ``pairs`` (pair, 2), A <= B and sorted by A then B, summed over each group of rows.
 
@@ -152,9 +173,9 @@ def correlate_pairs(
     """
     n, n_lag = stack.n_channels, 2 * inverse.n_half_lag + 1
     bands = list(row_bands(stack, pairs, n_lag * len(groups), memory_bytes))
-    # Fresh memory costs as much as the work in it: both buffers are made once, for the largest band.
-    cross_space = np.empty(len(stack.right) * (bands[0][1] - bands[0][0]) * n, np.complex64)
-    block_space = np.empty(max(len(wanted) for _, _, wanted in bands) * len(groups) * n_lag, np.float32)
+    scratch = scratch or Scratch()
+    cross_space = scratch.cross(len(stack.right) * (bands[0][1] - bands[0][0]) * n)
+    block_space = scratch.block(max(len(wanted) for _, _, wanted in bands) * len(groups) * n_lag)
     done = 0
     for first, stop, wanted in bands:
         cross = _shaped(cross_space, (len(stack.right), stop - first, n - first))

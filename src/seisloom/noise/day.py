@@ -15,6 +15,7 @@ from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.noise.correlate import (
     Inverse,
     Rows,
+    Scratch,
     SpectraStack,
     correlate_pairs,
     correlate_windows,
@@ -61,6 +62,7 @@ class DayWork:
                 f"{self.memory_bytes / 1e9:.2g} GB: raise --memory, or use fewer channels, a narrower band or longer steps"
             )
         self.stack = SpectraStack.empty(*shape, two_sided)
+        self.scratch = Scratch()
 
     def read(self, day: pd.Timestamp, readers: ThreadPoolExecutor, report: DayReport, counters: Counters) -> None:
         """Fill the spectra of all channels; what cannot be used leaves zeros."""
@@ -125,7 +127,8 @@ class DayWork:
             return correlate_pairs_torch(self.stack, self.pairs, inverse, groups, self.device, self.memory_bytes)
         if self.settings.keep == "window":
             return correlate_windows(self.stack, self.pairs, inverse, pool, self.memory_bytes)
-        return correlate_pairs(self.stack, self.pairs, inverse, self._row_groups(), pool, self.memory_bytes)
+        groups = self._row_groups()
+        return correlate_pairs(self.stack, self.pairs, inverse, groups, pool, self.memory_bytes, self.scratch)
 
     def _row_groups(self) -> list[Rows]:
         """The rows of the spectra that each group of windows has."""
