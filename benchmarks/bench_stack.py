@@ -156,7 +156,9 @@ def peer_timings(data: np.ndarray, args: argparse.Namespace) -> Iterator[tuple[t
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "data.npy", data)
         command = [args.noisepy_python, "-c", NOISEPY_WORKER, folder, str(max(3, args.repeat // 2))]
-        done = subprocess.run(command, env=thread_environment(1), capture_output=True, text=True, check=False)
+        # Its packages are its own: what PYTHONPATH adds here is for this interpreter.
+        env = {k: v for k, v in thread_environment(1).items() if k != "PYTHONPATH"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"NoisePy failed in {args.noisepy_python}:\n{done.stderr[-2000:]}")
         for line in done.stdout.splitlines():
