@@ -43,7 +43,8 @@ def test_the_band_passes_and_its_aliases_do_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "top", "factor"), [(20, 1.25, 4), (40, 1.25, 8), (100, 1.25, 20), (5, 1.25, 1), (1, 0.5, 1), (70, 1.25, 12)]
+    ("rate", "top", "factor"),
+    [(20, 1.25, 4), (40, 1.25, 8), (100, 1.25, 20), (5, 1.25, 1), (1, 0.5, 1), (70, 1.25, 12)],
 )
 def test_factor_leaves_four_samples_a_period(rate: float, top: float, factor: int) -> None:
     assert decimation_factor(rate, top) == factor

@@ -178,7 +178,7 @@ def bucket(records: tuple[Inventory, Stream]) -> Iterator[str]:
     url = "http://{}:{}".format(*server.get_host_and_port())
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
     with (
-        mock.patch.dict(os.environ, keys | {"AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true"}),
+        mock.patch.dict(os.environ, keys | {"AWS_ENDPOINT_URL": url}),
         mock.patch.dict(s3.PUBLIC, {"scedc": (BUCKET, url)}),
     ):
         client = boto3.client("s3", region_name="us-east-1")

@@ -392,7 +392,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     host, port = server.get_host_and_port()
     environment = {
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ALLOW_HTTP": "true",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
     }  # fmt: skip
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

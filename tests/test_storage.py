@@ -37,7 +37,7 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A fresh bucket, and the environment through which users name their own S3 service."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in (KEYS | {"AWS_ENDPOINT_URL": s3_server, "AWS_ALLOW_HTTP": "true"}).items():
+    for name, value in (KEYS | {"AWS_ENDPOINT_URL": s3_server}).items():
         monkeypatch.setenv(name, value)
     client = boto3.resource("s3", endpoint_url=s3_server)
     bucket = client.Bucket(BUCKET)
