@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,10 +208,14 @@ def test_killed_again_and_again(job: Path, undisturbed: tuple[dict[str, bytes], 
 
 
 def test_ctrl_c_says_how_to_go_on(job: Path, undisturbed: tuple[dict[str, bytes], float]) -> None:
-    process = start(job, "interrupted")
-    wait_for(job / f"interrupted/done/{DAY}.json", process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    for _ in range(5):  # on a busy machine the job may be done before the signal comes
+        shutil.rmtree(job / "interrupted", ignore_errors=True)
+        process = start(job, "interrupted")
+        wait_for(job / f"interrupted/done/{DAY}.json", process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        if process.returncode != 0:
+            break
     assert process.returncode in (130, -signal.SIGINT)  # a shell calls both 130
     assert err.strip() == "seisloom: interrupted; the same command continues where it stopped"
     assert out == ""
