@@ -100,6 +100,11 @@ def band_weight(
     return cosine_band(frequencies, LOW_EDGE * settings.freqmin, settings.freqmin, settings.freqmax, top)
 
 
+def cosine_flank(width: int) -> npt.NDArray[np.float64]:
+    """Rise of a cosine taper over ``width`` samples, from just above 0 to just below 1."""
+    return 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / max(width, 1))
+
+
 def cosine_band(
     f: npt.NDArray[np.floating], zero_low: float, flat_low: float, flat_high: float, zero_high: float
 ) -> npt.NDArray[np.float64]:

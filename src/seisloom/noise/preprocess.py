@@ -25,6 +25,7 @@ from seisloom.noise.plan import (
     FILTER_LOW,
     WindowPlan,
     cosine_band,
+    cosine_flank,
 )
 from seisloom.noise.response import Epoch
 from seisloom.noise.timenorm import normalise
@@ -241,7 +242,7 @@ def _tapered(piece: Segment, n_in: int, settings: CorrelationSettings) -> npt.ND
     ramp = _ramp(n)
     x -= ramp * (float(x @ ramp) / (n * (float(n) ** 2 - 1) / 12))
     width = min(int(2.5 / settings.freqmin * piece.rate_hz), n // 2)
-    flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / max(width, 1))
+    flank = cosine_flank(width)
     x[:width] *= flank
     x[n - width :] *= flank[::-1]
     return out

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seisloom.config import CorrelationSettings
-from seisloom.noise.plan import WindowPlan
+from seisloom.noise.plan import WindowPlan, cosine_flank
 from seisloom.noise.preprocess import DaySeries
 
 Real = npt.NDArray[np.floating]
@@ -63,7 +63,7 @@ def taper_window(plan: WindowPlan, settings: CorrelationSettings) -> Real:
     """Cosine (Tukey) taper of a window, (n_window,)."""
     width = int(settings.taper * plan.n_window)
     window = np.ones(plan.n_window)
-    flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / max(width, 1))
+    flank = cosine_flank(width)
     window[:width], window[plan.n_window - width :] = flank, flank[::-1]
     return window
 

@@ -18,7 +18,6 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Box = tuple[float, float, float, float]
 
-LAYERS = ("land", "borders", "states")
 # Boxes at most this wide are drawn from the fine level, whose lines stray at most 0.8 km from their source.
 FINE_SPAN_DEG = 25.0
 
