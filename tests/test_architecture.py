@@ -27,15 +27,16 @@ LEVELS = (
     {"plot", "export"},
     {"figures"},
     {"phaselink_figures"},
-    {"demo"},
-    {"cli", "web"},
+    {"demo", "jobs"},
+    {"web"},
+    {"cli"},
     {"__main__"},
 )
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 MAX_LINES = 350
 HEAVY = {
-    "dask", "distributed", "ducc0", "h5py", "matplotlib", "nicegui", "numba", "numpy", "obspy", "obstore", "pandas",
-    "pydantic", "pymseed", "pyproj", "scipy", "torch", "xarray", "zarr",
+    "dask", "distributed", "ducc0", "fastapi", "h5py", "httpx", "matplotlib", "nicegui", "numba", "numpy", "obspy", "obstore", "pandas",
+    "pydantic", "pymseed", "pyproj", "scipy", "torch", "uvicorn", "xarray", "zarr",
 }  # fmt: skip
 
 

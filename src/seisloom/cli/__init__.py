@@ -17,6 +17,7 @@ from seisloom.cli.export import export
 from seisloom.cli.noise import correlate, stack, stations
 from seisloom.cli.phaselink import app as phaselink_app
 from seisloom.cli.plot import app as plot_app
+from seisloom.cli.serve import serve
 from seisloom.errors import SeisloomError
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ app.add_typer(plot_app, name="plot")
 app.command()(export)
 app.command()(associate)
 app.add_typer(phaselink_app, name="phaselink")
+app.command()(serve)
 app.command()(demo)
 
 

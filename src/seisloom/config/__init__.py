@@ -1,6 +1,13 @@
 """Validated settings: of correlations (params.csv, TOML) and of PhaseLink (params.json), all faults at once."""
 
-from seisloom.config.correlation import DAY_S, CorrelationSettings, contradictions, read_settings, write_params_csv
+from seisloom.config.correlation import (
+    DAY_S,
+    CorrelationSettings,
+    contradictions,
+    parse_settings,
+    read_settings,
+    write_params_csv,
+)
 from seisloom.config.faults import sentences
 from seisloom.config.phaselink import PhaselinkParams, read_params
 
@@ -9,6 +16,7 @@ __all__ = [
     "CorrelationSettings",
     "PhaselinkParams",
     "contradictions",
+    "parse_settings",
     "read_params",
     "read_settings",
     "sentences",

@@ -234,12 +234,17 @@ def read_settings(path: str | Path, **overrides: Any) -> CorrelationSettings:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the parameters: {error}") from error
-    values = _from_toml(text, path) if path.suffix.lower() == ".toml" else _from_csv(text, path)
+    return parse_settings(text, str(path), **overrides)
+
+
+def parse_settings(text: str, origin: str, **overrides: Any) -> CorrelationSettings:
+    """Settings from the text of params.csv, or of TOML where the name of its ``origin`` ends so; as :func:`read_settings`."""
+    values = _from_toml(text, origin) if origin.lower().endswith(".toml") else _from_csv(text, origin)
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return CorrelationSettings(**values)
     except SettingsError as error:
-        raise SettingsError(error.faults, str(path)) from None
+        raise SettingsError(error.faults, origin) from None
 
 
 def write_params_csv(settings: CorrelationSettings) -> str:
@@ -258,24 +263,24 @@ def _squeeze(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _from_csv(text: str, path: Path) -> dict[str, Any]:
+def _from_csv(text: str, origin: str) -> dict[str, Any]:
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     if len(rows) != 2:
         raise InputError(
-            f"{path}: a header and one row of values are expected, found {len(rows)} rows that are not empty"
+            f"{origin}: a header and one row of values are expected, found {len(rows)} rows that are not empty"
         )
     if len(rows[0]) != len(rows[1]):
-        raise InputError(f"{path}: the header has {len(rows[0])} columns and the row {len(rows[1])}")
+        raise InputError(f"{origin}: the header has {len(rows[0])} columns and the row {len(rows[1])}")
     known = {_squeeze(name): name for name in CorrelationSettings.model_fields}
     names = [known.get(_squeeze(name), name.strip()) for name in rows[0]]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"{path}: the header names {', '.join(twice)} more than once")
+        raise InputError(f"{origin}: the header names {', '.join(twice)} more than once")
     return {name: value.strip() for name, value in zip(names, rows[1], strict=True) if value.strip()}
 
 
-def _from_toml(text: str, path: Path) -> dict[str, Any]:
+def _from_toml(text: str, origin: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+        raise InputError(f"{origin}: not valid TOML: {error}") from error

@@ -1,0 +1,21 @@
+"""``seisloom serve``: the app in the browser."""
+
+from __future__ import annotations
+
+
+import typer
+
+
+def serve(
+    workspace: Annotated[
+        str, typer.Argument(help="Folder or s3://bucket/prefix for jobs and results; made where it is not there.")
+    ] = "seisloom-workspace",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8642,
+) -> None:
+    """Open the app in the browser: map, correlation, stacking, catalogue; with a worker."""
+    from seisloom.web.serve import serve as run
+    from seisloom.web.services import Services
+
+    typer.echo(f"http://{host}:{port}")
+    run(Services(workspace), host, port)

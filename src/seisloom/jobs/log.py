@@ -1,0 +1,89 @@
+"""What happened to a job, as a list of events that only grows, and what state follows from it.
+
+Event number n of a job is the object ``jobs/ID/NNNNNN.json``, made by create-if-absent: of several that would write it one
+wins, and the others look again. So there is one order of events for everybody, on every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal["waiting", "running", "done", "failed", "cancelled", "deleted"]
+Event = dict[str, Any]
+"""``event`` (its name), ``at`` (UTC, ISO 8601), ``by`` (who), and what belongs to it."""
+
+# What may follow on a state, and the state that it leads to.
+TRANSITIONS: dict[State | None, dict[str, State]] = {
+    None: {"submitted": "waiting"},
+    "waiting": {"claimed": "running", "cancelled": "cancelled", "failed": "failed", "deleted": "deleted"},
+    "running": {
+        "claimed": "running",  # taken over from a worker that is no longer heard of
+        "released": "waiting",
+        "finished": "done",
+        "failed": "failed",
+        "cancelled": "cancelled",
+        "deleted": "deleted",
+    },
+    "done": {"retried": "waiting", "deleted": "deleted"},
+    "failed": {"retried": "waiting", "deleted": "deleted"},
+    "cancelled": {"retried": "waiting", "deleted": "deleted"},
+    "deleted": {},
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as its events tell."""
+
+    id: str
+    kind: str
+    """"correlation" or "association"."""
+    name: str
+    state: State
+    number: int
+    """Of the last event."""
+    submitted: str
+    """When (UTC, ISO 8601), as all times here."""
+    started: str | None = None
+    """First claim since it was submitted or retried."""
+    ended: str | None = None
+    worker: str | None = None
+    """Who has it, or had it last."""
+    attempts: int = 0
+    """Claims since it was submitted or retried."""
+    message: str = ""
+    """Why it failed, or what there is to say of its end."""
+    result: dict[str, Any] = field(default_factory=dict)
+    """What its kind says of a finished job (counts; where the files are)."""
+
+
+def fold(job_id: str, events: Sequence[Event]) -> Job | None:
+    """The job after its events, None for none. Events that cannot follow on the state before them are passed over."""
+    state: State | None = None
+    job: dict[str, Any] = {}
+    for event in events:
+        name = event["event"]
+        if name not in TRANSITIONS[state]:
+            continue
+        state = TRANSITIONS[state][name]
+        job |= {"state": state} | _changes(job, name, event)
+    return Job(id=job_id, number=len(events), **job) if job else None
+
+
+def _changes(job: dict[str, Any], name: str, event: Event) -> dict[str, Any]:
+    """What an event changes of a job, its state apart."""
+    at = event["at"]
+    match name:
+        case "submitted":
+            return {"kind": event["kind"], "name": event["name"], "submitted": at}
+        case "claimed":
+            first = {} if job.get("started") else {"started": at}
+            return {"worker": event["by"], "attempts": job.get("attempts", 0) + 1} | first
+        case "retried":
+            return {"started": None, "ended": None, "attempts": 0, "message": "", "result": {}}
+        case "finished" | "failed" | "cancelled":
+            return {"ended": at, "message": event.get("message", ""), "result": event.get("result", {})}
+        case _:
+            return {}

@@ -1,0 +1,20 @@
+"""The REST interface: one router a subject, errors as JSON, its description at /api/openapi.json."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from seisloom import __version__
+from seisloom.web.api import jobs
+from seisloom.web.api.errors import add_error_handlers
+from seisloom.web.services import Services
+
+
+def make_api(services: Services) -> FastAPI:
+    """The API of a workspace, to be mounted at /api; routes find the services in ``app.state``."""
+    api = FastAPI(title="seisloom", version=__version__, docs_url=None, redoc_url=None)
+    api.state.services = services
+    add_error_handlers(api)
+    for module in (jobs,):
+        api.include_router(module.router)
+    return api

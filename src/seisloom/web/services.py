@@ -1,0 +1,36 @@
+"""What every route needs: the workspace, its board, the sources, the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from seisloom.jobs import Board, Limits, Sources
+from seisloom.storage import Storage
+
+
+@dataclass
+class Services:
+    """One workspace, served. ``token`` None: whoever reaches the address may use it."""
+
+    workspace: str
+    sources: Sources = field(default_factory=Sources)
+    limits: Limits = field(default_factory=Limits)
+    token: str | None = None
+    storage: Storage = field(init=False)
+    board: Board = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.storage = Storage(self.workspace, create=True)
+        self.board = Board(self.storage)
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Served = Annotated[Services, Depends(_services)]
+"""Parameter type of a route that needs the services."""
