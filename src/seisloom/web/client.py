@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
-from seisloom.web.session import COOKIE
+from seisloom.web.session import KEY
 
 
 class ApiError(Exception):
@@ -22,12 +23,12 @@ class Api:
     """The API as one session sees it."""
 
     def __init__(self, api: FastAPI, session: str) -> None:
-        self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(api, raise_app_exceptions=True),
-            base_url="http://localhost/api",
-            cookies={COOKIE: session},
-            timeout=None,
-        )
+        async def as_session(scope: Scope, receive: Receive, send: Send) -> None:
+            await api({**scope, KEY: session}, receive, send)
+
+        # What goes wrong inside is answered, and logged, as for callers from outside.
+        transport = httpx.ASGITransport(as_session, raise_app_exceptions=False, root_path="/api")
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost/api", timeout=None)
 
     async def get(self, path: str, **params: Any) -> Any:
         """JSON of a GET; parameters that are None are left out."""

@@ -13,12 +13,14 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "seisloom_session"
+KEY = "seisloom_session"
+"""Where the session is in an ASGI scope."""
 _FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _YEAR_S = 365 * 86_400
 
 
 class SessionMiddleware:
-    """Gives every caller without a session one, and puts it in ``scope["seisloom_session"]``."""
+    """Gives every caller without a session one, and puts it in ``scope[KEY]``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -30,7 +32,7 @@ class SessionMiddleware:
             return
         given = HTTPConnection(scope).cookies.get(COOKIE, "")
         session = given if _FORM.fullmatch(given) else secrets.token_urlsafe(32)
-        scope["seisloom_session"] = session
+        scope[KEY] = session
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and session != given:
@@ -43,7 +45,7 @@ class SessionMiddleware:
 
 def session_of(connection: HTTPConnection) -> str:
     """The session of a request."""
-    session: str = connection.scope["seisloom_session"]
+    session: str = connection.scope[KEY]
     return session
 
 
