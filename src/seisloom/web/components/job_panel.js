@@ -1,0 +1,178 @@
+// One job, live: how far it is, what came of it, what to know of it, and what can be done with it.
+import { STATES, ahead, api, board, count, duration, join, leave, refresh, share, titleOf, utc } from "job_board";
+
+const STAGES = {
+  metadata: "Station metadata", records: "Reading records", correlation: "Correlating",
+  training: "Training", links: "Linking picks", events: "Locating events",
+};
+const SHOWN = 200; // warnings drawn; all of them are in problems.csv
+const EVERY = 3; // turns of the board between two questions for warnings and log while a job runs
+
+export default {
+  props: { job_id: String, links: Array, empty: String },
+  emits: ["deleted"],
+  data: () => ({ STATES, problems: [], log: [], files: [], fault: "", asks: false, busy: false, open: { warnings: true } }),
+  mounted: join,
+  unmounted: leave,
+  computed: {
+    job() {
+      return board.jobs?.find((job) => job.id === this.job_id);
+    },
+    loaded: () => board.jobs !== null,
+    turn: () => board.turn,
+    progress() {
+      return board.progress[this.job_id] ?? {};
+    },
+    done() {
+      return this.job ? share(this.job) : null;
+    },
+    ended() {
+      return ["done", "failed", "cancelled"].includes(this.job?.state);
+    },
+    where() {
+      return `/jobs/${encodeURIComponent(this.job_id)}`;
+    },
+    headline() {
+      const job = this.job;
+      const before = ahead(job);
+      if (job.state === "waiting") {
+        return before ? `Waiting: ${before} job${before === 1 ? " is" : "s are"} before it.` : "Next in the queue.";
+      }
+      if (job.state === "running") return STAGES[this.progress.stage] ?? "Starting";
+      return job.message || { done: "Finished.", failed: "It failed.", cancelled: "Cancelled; what was made stays." }[job.state];
+    },
+    facts() {
+      const p = this.progress;
+      const of = (some, all) => (all == null ? "–" : `${count(some ?? 0)} of ${count(all)}`);
+      const took = this.ended ? (Date.parse(this.job.ended) - Date.parse(this.job.started ?? this.job.ended)) / 1000 : p.elapsed_s;
+      const last = this.ended ? ["Ended", utc(this.job.ended)] : ["Time left", duration(p.seconds_left)];
+      const own = this.job.kind === "correlation"
+        ? [["Day", p.day ?? "–"], ["Days done", of(p.days_done, p.days)], ["Channels of the day", of(p.channels_done, p.channels)],
+          ["Pairs of the day", of(p.pairs_done, p.pairs)], ["Rate", p.rate_pairs_s ? `${count(Math.round(p.rate_pairs_s))} pairs/s` : "–"]]
+        : [["Done", of(p.done, p.total)], ["Events so far", count(p.events)]];
+      return [...(this.ended ? this.results : own), ["Time", duration(took)], last];
+    },
+    results() {
+      const plain = ([, value]) => ["number", "string"].includes(typeof value);
+      const words = (name) => `${name[0].toUpperCase()}${name.slice(1)}`.replaceAll("_", " ");
+      const shown = Object.entries(this.job.result ?? {}).filter(([name, value]) => name !== "folder" && plain([name, value]));
+      return shown.map(([name, value]) => [words(name), typeof value === "number" ? count(value) : value]);
+    },
+    silence() {
+      const seconds = this.job.state === "running" ? board.silent[this.job_id] : 0;
+      return seconds ? `No sign of life from the worker for ${duration(seconds)}. Another one takes the job over if it stays so.` : "";
+    },
+    shownProblems() {
+      return this.problems.slice(-SHOWN).reverse();
+    },
+  },
+  watch: {
+    job_id() {
+      Object.assign(this, { problems: [], log: [], files: [], fault: "", asks: false });
+      this.look();
+    },
+    "job.state"() {
+      this.look();
+    },
+    turn(now) {
+      if (this.job?.state === "running" && now % EVERY === 0) this.look();
+    },
+  },
+  methods: {
+    titleOf, utc, count,
+    async look() {
+      const job = this.job;
+      if (!job) return;
+      const part = async (path) => {
+        const answer = await api("GET", `${this.where}/${path}`).catch(() => []);
+        return Array.isArray(answer) ? answer : (answer[path] ?? []);
+      };
+      const [problems, log, files] = await Promise.all(["problems", "log", "files"].map(part));
+      if (job.id === this.job_id) Object.assign(this, { problems, log, files });
+    },
+    async act(method, path) {
+      this.busy = true;
+      this.fault = "";
+      try {
+        await api(method, this.where + path);
+        await refresh();
+      } catch (fault) {
+        this.fault = fault.message;
+      }
+      this.busy = false;
+    },
+    async remove() {
+      this.asks = false;
+      await this.act("DELETE", "");
+      if (!this.fault) this.$emit("deleted", this.job_id);
+    },
+    link(target) {
+      return target.replace("{id}", encodeURIComponent(this.job_id));
+    },
+    file(path) {
+      return `/api${this.where}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
+    },
+    size(bytes) {
+      const power = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
+      return `${(bytes / 1000 ** power).toFixed(power ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+    },
+  },
+  template: `
+    <section v-if="job" class="sl-jobpanel" :class="'sl-is-' + job.state" :aria-label="'Job ' + titleOf(job)">
+      <header>
+        <q-icon :name="STATES[job.state].icon" class="sl-state-icon" aria-hidden="true" />
+        <h2 class="sl-title">{{ titleOf(job) }}</h2>
+        <span class="sl-job-state">{{ STATES[job.state].word }}</span>
+        <span class="sl-jobpanel-actions">
+          <q-btn v-if="!ended" flat dense no-caps icon="stop" label="Cancel" :disable="busy" @click="act('POST', '/cancel')" />
+          <q-btn v-if="ended" flat dense no-caps icon="replay" label="Retry" :disable="busy" @click="act('POST', '/retry')" />
+          <q-btn flat dense no-caps icon="delete" label="Delete" :disable="busy" @click="asks = true" />
+        </span>
+      </header>
+      <p class="sl-jobpanel-headline" role="status">{{ headline }}</p>
+      <div class="sl-jobpanel-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100"
+        :aria-valuenow="done === null ? null : Math.floor(done * 100)" aria-label="Done">
+        <span :style="{ width: (done ?? 0) * 100 + '%' }"></span></div>
+      <dl class="sl-jobpanel-facts">
+        <div v-for="[name, value] in facts" :key="name"><dt>{{ name }}</dt><dd>{{ value }}</dd></div>
+      </dl>
+      <p v-if="silence || fault" class="sl-jobpanel-fault" role="alert">{{ fault || silence }}</p>
+      <nav v-if="job.state === 'done'" class="sl-jobpanel-links" aria-label="Results">
+        <q-btn v-for="[label, target, icon] in links" :key="target" unelevated no-caps color="primary" :icon="icon" :label="label"
+          type="a" :href="link(target)" />
+        <q-btn outline no-caps color="primary" icon="folder_zip" label="All files" type="a" :href="'/api' + where + '/archive'" />
+      </nav>
+      <details :open="open.warnings" @toggle="open.warnings = $event.target.open">
+        <summary>Warnings <b>{{ count(problems.length) }}</b></summary>
+        <div v-if="problems.length" class="sl-jobpanel-scroll" tabindex="0" aria-label="Warnings"><table>
+          <thead><tr><th>Day</th><th>Channel</th><th>What</th></tr></thead>
+          <tbody><tr v-for="(problem, i) in shownProblems" :key="problems.length - i">
+            <td>{{ problem.day }}</td><td>{{ problem.channel }}</td>
+            <td><q-icon v-if="problem.failed || problem.unused" name="warning" aria-hidden="true" />
+              {{ problem.failed ? 'Source failed: ' : problem.unused ? 'Not used: ' : '' }}{{ problem.message }}</td>
+          </tr></tbody></table>
+          <p v-if="problems.length > shownProblems.length" class="sl-muted">The newest {{ shownProblems.length }} are shown.
+            All of them are in problems.csv.</p></div>
+        <p v-else class="sl-muted">None{{ ended ? '.' : ' so far.' }}</p>
+      </details>
+      <details :open="open.log" @toggle="open.log = $event.target.open">
+        <summary>Log</summary>
+        <ol class="sl-jobpanel-scroll sl-jobpanel-log" tabindex="0" aria-label="Log">
+          <li v-for="(entry, i) in log" :key="i"><time>{{ utc(entry.at) }}</time> {{ entry.event }}
+            <span v-if="entry.by" class="sl-muted">{{ entry.by }}</span> {{ entry.message }}</li></ol>
+      </details>
+      <details :open="open.files" @toggle="open.files = $event.target.open">
+        <summary>Files <b>{{ count(files.length) }}</b></summary>
+        <ul class="sl-jobpanel-scroll" tabindex="0" aria-label="Files"><li v-for="f in files" :key="f.path">
+          <a :href="file(f.path)" download>{{ f.path }}</a> <span class="sl-muted">{{ size(f.size) }}</span></li></ul>
+      </details>
+      <p class="sl-jobpanel-id sl-muted">Job {{ job.id }} · submitted {{ utc(job.submitted) }}{{ job.worker ? ' · ' + job.worker : ''
+        }}{{ job.attempts > 1 ? ' · taken up ' + job.attempts + ' times' : '' }}</p>
+      <q-dialog v-model="asks"><q-card role="alertdialog" aria-label="Delete the job">
+        <q-card-section>Delete “{{ titleOf(job) }}” with all its files? This cannot be undone.</q-card-section>
+        <q-card-actions align="right"><q-btn flat no-caps label="Keep it" v-close-popup autofocus />
+          <q-btn unelevated no-caps color="negative" icon="delete" label="Delete" @click="remove" /></q-card-actions>
+      </q-card></q-dialog>
+    </section>
+    <div v-else class="sl-empty">{{ !loaded ? 'Loading…' : job_id ? 'There is no such job: it may have been deleted.' : empty }}</div>`,
+};
