@@ -22,7 +22,10 @@ from seisloom.config import CorrelationSettings, parse_settings, write_params_cs
 from seisloom.config.faults import sentences
 from seisloom.errors import InputError, SettingsError
 from seisloom.jobs.board import Board
-from seisloom.stations import parse_stations, write_stations
+from seisloom.jobs.limits import Limits
+from seisloom.noise.pairs import channel_pairs
+from seisloom.noise.pipeline import day_range
+from seisloom.stations import channel_ids, parse_stations, write_stations
 from seisloom.storage import Storage
 
 STATIONS, PARAMS, CARD = "stations.csv", "params.csv", "job.json"
@@ -39,6 +42,20 @@ class CorrelationRequest:
     end: str
     name: str = ""
     kind: Literal["correlation"] = "correlation"
+
+    def check(self, limits: Limits) -> dict[str, int]:
+        """Channels, days and pairs of the job; LimitError where these are too many.
+
+        Without ``pairs`` where distances are limited and coordinates are still to come from the metadata.
+        """
+        channels = self.channels.assign(id=channel_ids(self.channels)).drop_duplicates("id").sort_values("id")
+        size = {"channels": len(channels), "days": len(day_range(self.start, self.end))}
+        limits.check(**size)  # before all pairs are counted, which takes the square of the memory
+        limited = self.settings.min_distance_km > 0 or self.settings.max_distance_km is not None
+        if not (limited and channels[["latitude", "longitude"]].isna().any(axis=None)):
+            size["pairs"] = len(channel_pairs(channels, self.settings))
+            limits.check(**size)
+        return size
 
     def files(self) -> dict[str, bytes]:
         """The files of ``incoming/ID/``; params.csv, which makes other programs' jobs complete, comes last."""

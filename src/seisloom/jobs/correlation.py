@@ -1,0 +1,158 @@
+"""Jobs of the kind "correlation": a request and a place to work in to a finished noise workspace."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from seisloom.errors import NoDataError
+from seisloom.jobs.limits import Limits
+from seisloom.jobs.requests import CorrelationRequest
+from seisloom.jobs.sources import Sources
+from seisloom.noise.pipeline import Progress, correlate, day_range
+from seisloom.noise.report import DayReport, Summary
+from seisloom.storage import Storage
+
+NAMED = 3
+"""Channels and days that a message names at most."""
+
+
+def run(
+    storage: Storage,
+    job_id: str,
+    request: CorrelationRequest,
+    claim: int,
+    sources: Sources,
+    limits: Limits,
+    threads: int,
+    memory_gb: float,
+    report: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Do the job, or what is left of it, in ``processed/ID`` of the workspace; returns the result.
+
+    ``claim`` is the number of the claim's event. ``report`` is called with how far the work is, from one thread or
+    another, often. The result is what the summary counts, ``problems`` (their number), and a ``message`` where days
+    stay incomplete. Raises LimitError for a job that is too large, SourceError where the source fails for every channel,
+    NoDataError where nothing could be correlated.
+    """
+    request.check(limits)
+    folder = f"processed/{job_id}"
+    days = [f"{day:%Y-%m-%d}" for day in day_range(request.start, request.end)]
+    done = {key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(f"{folder}/done")}
+    pace = Pace(days, done)
+    report({"stage": "metadata", "days_done": len(done.intersection(days)), "days": len(days), "elapsed_s": 0.0})
+    teller = _Teller(storage, folder, limits, pace, report)
+    summary = correlate(
+        request.channels,
+        request.settings,
+        sources.open(request.source),
+        f"{storage.url}/{folder}",
+        request.start,
+        request.end,
+        workers=threads,
+        memory_gb=memory_gb,
+        progress=teller.show,
+    )
+    teller.day_ended()
+    return _result(summary)
+
+
+@dataclass
+class Pace:
+    """Rate and time left, from what this run has done so far."""
+
+    days: list[str]
+    done: set[str]
+    """Days that were done before it."""
+    began: float = field(default_factory=time.monotonic)
+    finished: int = 0
+    """Days that this run has finished."""
+    _day: str = ""
+    _day_began: float = 0.0
+
+    def at(self, p: Progress) -> dict[str, float | None]:
+        """``elapsed_s``, ``rate_pairs_s`` (None before the first pair), ``seconds_left`` (None where nothing is known)."""
+        now = time.monotonic()
+        if p.day != self._day:
+            if self._day:
+                self.finished += 1
+            else:
+                self.began = now  # what the metadata took says nothing of the days
+            self._day, self._day_began = p.day, now
+        elapsed = now - self.began
+        # Until a whole day tells better, reading and correlating are taken to be half of it each.
+        within = 0.5 * p.channels_done / p.channels + 0.5 * p.pairs_done / p.pairs
+        made = self.finished + within
+        to_come = sum(day not in self.done for day in self.days[p.days_done + 1 :]) + 1 - within
+        pairs = self.finished * p.pairs + p.pairs_done
+        return {
+            "elapsed_s": round(elapsed, 1),
+            "rate_pairs_s": round(pairs / elapsed, 1) if pairs and elapsed > 0 else None,
+            "seconds_left": round(elapsed / made * to_come, 1) if made else None,
+        }
+
+
+@dataclass
+class _Teller:
+    """Passes on how far the run is, and writes a line to the log (stderr) for every day that ended."""
+
+    storage: Storage
+    folder: str
+    limits: Limits
+    pace: Pace
+    report: Callable[[dict[str, Any]], None]
+    day: str = ""
+
+    def show(self, p: Progress) -> None:
+        """Called by the run at every step."""
+        if p.day != self.day:
+            self.limits.check(pairs=p.pairs)  # where coordinates were missing, they are known only now
+            self.day_ended()
+            self.day = p.day
+        stage = "correlation" if p.pairs_done or p.channels_done == p.channels else "records"
+        self.report({"stage": stage, **vars(p), **self.pace.at(p)})
+
+    def day_ended(self) -> None:
+        """Log what became of the day that was at hand."""
+        if not self.day:
+            return
+        for state in ("done", "incomplete"):
+            if held := self.storage.get_json(f"{self.folder}/{state}/{self.day}.json"):
+                print(_line(DayReport.from_json(held), state), file=sys.stderr, flush=True)
+                return
+
+
+def _line(day: DayReport, state: str) -> str:
+    unused = [p.channel for p in day.problems if p.unused]
+    notes = [f"{len(unused)} channels not used ({_some(unused)})"] if unused else []
+    notes += ["incomplete, the source failed"] if state == "incomplete" else []
+    return "; ".join(
+        [
+            f"{day.day}: {day.pairs:,} pairs of {day.channels:,} channels, {day.windows:,} windows, {day.seconds:g} s",
+            *notes,
+        ]
+    )
+
+
+def _result(summary: Summary) -> dict[str, Any]:
+    totals, problems = summary.totals(), summary.problems()
+    if not totals["pairs"]:
+        reasons = _some(list(dict.fromkeys(problems["channel"] + ": " + problems["message"])), "; ")
+        raise NoDataError(f"nothing was correlated: {reasons or 'no two channels had data at the same time'}")
+    result: dict[str, Any] = {**totals, "problems": len(problems)}
+    failed = problems[problems["failed"]]
+    if len(failed):
+        days, channels = sorted(set(failed["day"])), sorted(set(failed["channel"]))
+        result["message"] = (
+            f"{len(days)} of {totals['days']:,} days are incomplete ({_some(days)}): the source failed for "
+            f"{_some(channels)} ({failed['message'].iloc[0]}); retry tries these days again"
+        )
+    return result
+
+
+def _some(names: list[str], between: str = ", ") -> str:
+    more = len(names) - NAMED
+    return between.join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
