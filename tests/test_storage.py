@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,45 +14,32 @@ import pytest
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from seisloom.errors import WorkspaceError
 from seisloom.storage import Storage
-
-BUCKET = "noise-bucket"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+from tests.object_stores import BUCKET, use_server
 
 
 @pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A fresh bucket, and the environment through which users name their own S3 service."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in (KEYS | {"AWS_ENDPOINT_URL": s3_server}).items():
-        monkeypatch.setenv(name, value)
-    client = boto3.resource("s3", endpoint_url=s3_server)
-    bucket = client.Bucket(BUCKET)
-    bucket.create()
+def s3(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket that holds nothing, and the environment through which users name their own S3 service."""
+    use_server(moto_server, monkeypatch)
+    bucket = boto3.resource("s3", endpoint_url=moto_server).create_bucket(Bucket="empty")
+    yield "s3://empty"
     bucket.objects.delete()
-    return f"s3://{BUCKET}"
+    bucket.delete()
 
 
-@pytest.fixture(params=["folder", "file-url", "s3", "s3-prefix"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=["folder", "file-url", "s3", "s3-prefix", "radosgw"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A workspace that holds nothing yet."""
     if request.param == "folder":
         return str(tmp_path / "work space")
     if request.param == "file-url":
         return f"file://{tmp_path}/work%20space"
+    if request.param == "radosgw":
+        use_server(request.getfixturevalue("radosgw_server"), monkeypatch)
+        return f"s3://{BUCKET}/{secrets.token_hex(4)}/first one"
     bucket = request.getfixturevalue("s3")
     return bucket if request.param == "s3" else f"{bucket}/jobs/first one"
 
@@ -227,21 +214,21 @@ def test_unknown_scheme() -> None:
 # --- S3 -----------------------------------------------------------------------------------------------------
 
 
-def test_prefix_is_part_of_the_key(s3: str, s3_server: str) -> None:
+def test_prefix_is_part_of_the_key(s3: str, moto_server: str) -> None:
     Storage(f"{s3}/jobs/first").put("done/a.json", b"1")
     Storage(f"{s3}/jobs/second").put("done/b.json", b"2")
-    bucket = boto3.resource("s3", endpoint_url=s3_server).Bucket(BUCKET)
+    bucket = boto3.resource("s3", endpoint_url=moto_server).Bucket("empty")
     assert [o.key for o in bucket.objects.all()] == ["jobs/first/done/a.json", "jobs/second/done/b.json"]
     assert Storage(f"{s3}/jobs/second").keys("done") == ["done/b.json"]
 
 
-def test_listings_of_several_pages(s3: str, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listings_of_several_pages(s3: str, moto_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")  # as a thousand in real services
     names = [f"done/{i:02d}" for i in range(25)]
     storage = Storage(s3)
     for name in names:
         storage.put(name, b"")
-    assert boto3.client("s3", endpoint_url=s3_server).list_objects_v2(Bucket=BUCKET)["IsTruncated"]
+    assert boto3.client("s3", endpoint_url=moto_server).list_objects_v2(Bucket="empty")["IsTruncated"]
     assert storage.keys("done") == names
 
 
