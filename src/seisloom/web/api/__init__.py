@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from seisloom import __version__
-from seisloom.web.api import jobs
+from seisloom.web.api import basemap, jobs
 from seisloom.web.api.errors import add_error_handlers
 from seisloom.web.services import Services
 
@@ -15,6 +15,6 @@ def make_api(services: Services) -> FastAPI:
     api = FastAPI(title="seisloom", version=__version__, docs_url=None, redoc_url=None)
     api.state.services = services
     add_error_handlers(api)
-    for module in (jobs,):
+    for module in (basemap, jobs):
         api.include_router(module.router)
     return api
