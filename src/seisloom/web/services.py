@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from seisloom.jobs import Board, Limits, Sources
 from seisloom.storage import Storage
+from seisloom.web.days import DayReports
 
 
 @dataclass
@@ -21,10 +22,12 @@ class Services:
     token: str | None = None
     storage: Storage = field(init=False)
     board: Board = field(init=False)
+    days: DayReports = field(init=False)
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.workspace, create=True)
         self.board = Board(self.storage)
+        self.days = DayReports(self.storage)
 
 
 def _services(request: Request) -> Services:

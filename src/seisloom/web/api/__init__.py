@@ -5,9 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from seisloom import __version__
-from seisloom.web.api import basemap, jobs
-from seisloom.web.api.errors import add_error_handlers
+from seisloom.web.api import basemap, docs, files, jobs, reports
+from seisloom.web.api.docs import describe
+from seisloom.web.api.errors import RESPONSES, add_error_handlers
 from seisloom.web.services import Services
+
+MODULES = (
+    basemap,
+    jobs,
+    reports,
+    files,
+)
 
 
 def make_api(services: Services) -> FastAPI:
@@ -15,6 +23,8 @@ def make_api(services: Services) -> FastAPI:
     api = FastAPI(title="seisloom", version=__version__, docs_url=None, redoc_url=None)
     api.state.services = services
     add_error_handlers(api)
-    for module in (basemap, jobs):
-        api.include_router(module.router)
+    api.include_router(docs.router)
+    for module in MODULES:
+        api.include_router(module.router, responses=RESPONSES)
+    describe(api)
     return api

@@ -1,40 +1,209 @@
-"""Jobs: list, look, cancel, retry, delete."""
+"""Jobs: put one on the board, look, cancel, retry, delete."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import datetime
+import re
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
-from seisloom.jobs import Job
-from seisloom.web.services import Served
+import pandas as pd
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from seisloom.config import CorrelationSettings
+from seisloom.errors import InputError
+from seisloom.jobs import CorrelationRequest, Job, submit
+from seisloom.jobs.log import State
+from seisloom.jobs.requests import span_of
+from seisloom.stations import parse_stations, validate
+from seisloom.web.api.errors import without_paths
+from seisloom.web.api.files import JobId
+from seisloom.web.services import Served, Services
+from seisloom.web.session import Session
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
+@dataclass(frozen=True)
+class ListedJob(Job):
+    """A job as its events tell, and its place in the queue."""
+
+    position: int | None = None
+    """1 for the one that is taken next; None where it does not wait."""
+
+
+class ChannelRow(BaseModel):
+    """A channel epoch: a row of stations.csv. Other names are passed over, so that rows of /channels fit as they are."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    network: str = Field(max_length=8, examples=["CI"])
+    station: str = Field(max_length=8, examples=["CCA"])
+    location: str | None = Field("", max_length=8)
+    channel: str = Field(max_length=8, examples=["BHZ"])
+    latitude: float | None = Field(None, ge=-90, le=90, description="degrees")
+    longitude: float | None = Field(None, ge=-360, le=360, description="degrees")
+    elevation_m: float | None = None
+    depth_m: float | None = Field(None, description="of the sensor below the ground")
+    azimuth_deg: float | None = Field(None, description="of the sensor, clockwise from north")
+    dip_deg: float | None = Field(None, description="of the sensor, down from horizontal")
+    sample_rate_hz: float | None = None
+    sensor: str | None = Field(None, max_length=500)
+    site: str | None = Field(None, max_length=500)
+    start: str | None = Field(None, max_length=40, description="of the epoch; none is open", examples=["2019-02-03"])
+    end: str | None = Field(None, max_length=40)
+
+
+class CorrelationJob(BaseModel):
+    """What to correlate. The channels come one way: as rows, as the text of a station file, or as those that are saved."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Ridgecrest, February",
+                    "saved": True,
+                    "settings": {"fs": 10, "freqmin": 0.1, "freqmax": 1},
+                    "source": "fdsn:SCEDC",
+                    "start": "2019-02-03",
+                    "end": "2019-02-09",
+                }
+            ]
+        },
+    )
+
+    name: str = Field("", max_length=200, description="for people; need not be unique")
+    channels: list[ChannelRow] | None = Field(None, max_length=200_000)
+    stations_csv: str | None = Field(None, description="text of stations.csv, FDSN station text or StationXML")
+    saved: bool = Field(False, description="take the saved channels of this session")
+    settings: CorrelationSettings = Field(
+        default_factory=CorrelationSettings, description="what is left out is the default"
+    )
+    source: str | None = Field(
+        None, max_length=500, description="of the records: a name of /sources, or fdsn:NAME-or-URL", examples=["demo"]
+    )
+    start: datetime.date | None = Field(None, description="first day; both are those of the channels if left out")
+    end: datetime.date | None = Field(None, description="last day, included; the first if left out")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CorrelationJob:
+        if (self.channels is not None) + (self.stations_csv is not None) + self.saved != 1:
+            raise ValueError("give the channels in one way: channels, stations_csv or saved")
+        if self.end and not self.start:
+            raise ValueError("end needs a start")
+        return self
+
+
 @router.get("")
-def jobs(services: Served) -> list[Job]:
-    """All jobs of the workspace, newest first."""
-    return services.board.jobs()
+def jobs(
+    services: Served,
+    state: Annotated[State | None, Query(description="only these")] = None,
+    kind: Annotated[Literal["correlation", "association"] | None, Query(description="only these")] = None,
+) -> list[ListedJob]:
+    """All jobs of the workspace, newest first; deleted ones are not there any more."""
+    everything = listed(services.board.jobs(), services)
+    return [job for job in everything if state in (None, job.state) and kind in (None, job.kind)]
 
 
 @router.get("/{job_id}")
-def job(job_id: str, services: Served) -> Job:
+def job(job_id: JobId, services: Served) -> ListedJob:
     """One job."""
-    return services.board.job(job_id)
+    return seen(services.board.job(job_id), services)
+
+
+@router.post("/correlation", status_code=201)
+def correlation(
+    wanted: CorrelationJob, services: Served, session: Session, request: Request, response: Response
+) -> ListedJob:
+    """Put a correlation on the board; a worker takes it up.
+
+    Refused with words for settings that contradict one another, sources that are not allowed, and jobs beyond the
+    limits, with the numbers.
+    """
+    asked = _correlation_request(wanted, services, session)
+    services.sources.spec(asked.source)
+    asked.check(services.limits)
+    return created(submit(services.board, asked), services, request, response)
 
 
 @router.post("/{job_id}/cancel")
-def cancel(job_id: str, services: Served) -> Job:
-    """Stop a job that waits or runs."""
-    return services.board.cancel(job_id)
+def cancel(job_id: JobId, services: Served) -> ListedJob:
+    """Stop a job that waits or runs; what it has made stays."""
+    return seen(services.board.cancel(job_id), services)
 
 
 @router.post("/{job_id}/retry")
-def retry(job_id: str, services: Served) -> Job:
-    """Have an ended job done again."""
-    return services.board.retry(job_id)
+def retry(job_id: JobId, services: Served) -> ListedJob:
+    """Have an ended job done again; days that are done are not done again."""
+    return seen(services.board.retry(job_id), services)
 
 
 @router.delete("/{job_id}", status_code=204)
-def delete(job_id: str, services: Served) -> None:
+def delete(job_id: JobId, services: Served) -> None:
     """Remove a job with all its files."""
     services.board.delete(job_id)
+
+
+def created(job_id: str, services: Services, request: Request, response: Response) -> ListedJob:
+    """The answer to a request for a job: the job, and where it is from now on."""
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/jobs/{job_id}"
+    return seen(services.board.job(job_id), services)
+
+
+def listed(jobs: list[Job], services: Services) -> list[ListedJob]:
+    """Jobs, newest first, with their places in the queue: workers take the oldest first, of whatever kind."""
+    waiting = [job.id for job in reversed(jobs) if job.state == "waiting"]
+    places = {job_id: number for number, job_id in enumerate(waiting, start=1)}
+    return [_shown(job, places.get(job.id), services) for job in jobs]
+
+
+def seen(job: Job, services: Services) -> ListedJob:
+    """One job, with its place in the queue."""
+    if job.state != "waiting":
+        return _shown(job, None, services)
+    everything = listed(services.board.jobs(), services)
+    return next((other for other in everything if other.id == job.id), _shown(job, None, services))
+
+
+def _shown(job: Job, position: int | None, services: Services) -> ListedJob:
+    """A job for people elsewhere: what a worker wrote may name paths of its machine."""
+    values = {field.name: getattr(job, field.name) for field in fields(job)}
+    values["message"] = without_paths(job.message, services)
+    values["result"] = {
+        name: without_paths(value, services) if isinstance(value, str) else value for name, value in job.result.items()
+    }
+    return ListedJob(**values, position=position)
+
+
+def _correlation_request(wanted: CorrelationJob, services: Services, session: str) -> CorrelationRequest:
+    channels = _channels(wanted, services, session)
+    if wanted.start is None:
+        start, end = _span(channels)
+    else:
+        start, end = str(wanted.start), str(wanted.end or wanted.start)
+    name = re.sub(r"[\x00-\x1f\x7f]+", " ", wanted.name).strip()
+    return CorrelationRequest(channels, wanted.settings, wanted.source, start, end, name)
+
+
+def _span(channels: pd.DataFrame) -> tuple[str, str]:
+    try:
+        return span_of(channels, "channels")
+    except InputError:
+        raise InputError(
+            "the channels are not dated at both ends: give the days, start and end, with the job"
+        ) from None
+
+
+def _channels(wanted: CorrelationJob, services: Services, session: str) -> pd.DataFrame:
+    if wanted.stations_csv is not None:
+        return parse_stations(wanted.stations_csv, "stations_csv")
+    if wanted.channels is not None:
+        return validate(pd.DataFrame([row.model_dump() for row in wanted.channels]), "channels")
+    from seisloom.web.api.saved import saved_channels
+
+    channels = saved_channels(services, session)
+    if channels.empty:
+        raise InputError("no channels are saved: save some on the map, or give them with the job")
+    return channels
