@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
+from seisloom.associate.clusters import Clusters
 from seisloom.associate.dataset import WindowSettings
-from seisloom.associate.locate import to_catalog
+from seisloom.associate.locate import Located, to_catalog
 from seisloom.associate.models import StackedGRU
 from seisloom.associate.network import Region, make_network, region_around
 from seisloom.associate.pipeline import AssociationSettings, Progress, associate_arrays
@@ -86,12 +87,14 @@ def associate_picks(
     *,
     progress: Progress | None = None,
     training: Callable[[Step], None] | None = None,
+    preview: Callable[[pd.DataFrame], None] | None = None,
 ) -> Result:
     """Earthquakes of a pick table at the stations of a site table.
 
     ``model`` is the checkpoint of a network; without one, one is trained for these stations first, on simulated picks
-    (``settings.train_minutes``). The result depends neither on the order of picks nor on that of stations. Raises
-    InputError for picks, stations or models that cannot be used.
+    (``settings.train_minutes``). The result depends neither on the order of picks nor on that of stations. ``preview``
+    is told preliminary events (rows of ``Catalog.events``) in batches while links are made. Raises InputError for
+    picks, stations or models that cannot be used.
     """
     settings = settings or JobSettings()
     check_device(settings.device)
@@ -115,6 +118,7 @@ def associate_picks(
     return run(
         chosen, study, network, link_settings(windows, thresholds), warnings,
         device=settings.device, n_threads=settings.n_threads, keep=settings.keep, progress=progress,
+        preview=preview,
     )  # fmt: skip
 
 
@@ -129,15 +133,21 @@ def run(
     n_threads: int = 1,
     keep: Path | None = None,
     progress: Progress | None = None,
+    preview: Callable[[pd.DataFrame], None] | None = None,
 ) -> Result:
     """Associate and locate. A network that was trained on windows filled up with zeros sees all picks of t_win."""
     limits = None if reads_padding(model) else study.limits(settings.windows)
     links = keep / "unfinished" if keep else None
+    index = picks.table["pick_index"].to_numpy(np.int64)
+
+    def shown(clusters: Clusters, located: Located) -> None:
+        if preview:
+            preview(to_catalog(located, clusters, picks.arrays, study.network, index)[0])
+
     found = associate_arrays(
         picks.arrays, study.network, study.times, model, limits, settings,
-        device=device, n_threads=n_threads, keep_links=links, progress=progress,
+        device=device, n_threads=n_threads, keep_links=links, progress=progress, preview=shown if preview else None,
     )  # fmt: skip
-    index = picks.table["pick_index"].to_numpy(np.int64)
     catalog = Catalog(*to_catalog(found.located, found.clusters, picks.arrays, study.network, index))
     return Result(catalog, picks.table, study, make_report(picks, found, catalog, warnings), settings)
 

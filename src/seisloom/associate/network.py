@@ -74,6 +74,11 @@ def make_network(sites: pd.DataFrame, region: Region) -> Network:
     return Network(tuple(sites["station"]), x, y, elevation / 1000.0, lat0, lon0, region)
 
 
+def region_of_box(south: float, north: float, west: float, east: float, top: float, bottom: float) -> Region:
+    """The region of a box as users give it; from 179 to -179 it goes across 180 degrees."""
+    return Region(south, north, west, east + 360.0 if west - east > 180.0 else east, top, bottom)
+
+
 def region_around(sites: pd.DataFrame, margin_km: float = 30.0, z_min: float = 0.0, z_max: float = 30.0) -> Region:
     """The box of the stations, widened on every side."""
     lat, lon = sites["latitude"].to_numpy(float), sites["longitude"].to_numpy(float)

@@ -20,6 +20,7 @@ from seisloom.associate.locate import Located
 from seisloom.associate.models import StackedGRU
 from seisloom.associate.network import Network
 from seisloom.associate.predict import link_probabilities
+from seisloom.associate.preview import Preview, Wanted, watched
 from seisloom.associate.refine import RefineSettings, refine
 from seisloom.associate.windows import Limits
 from seisloom.picks import PickArrays
@@ -69,19 +70,23 @@ def associate_arrays(
     n_threads: int = 1,
     keep_links: Path | None = None,
     progress: Progress | None = None,
+    preview: Preview | None = None,
 ) -> Association:
     """Events of picks. Memory grows with the picks, not with their windows, which are streamed.
 
     With ``keep_links``, a folder, the links of finished parts are kept there until there are events, and a run that was
-    stopped goes on from them.
+    stopped goes on from them. ``preview`` is told preliminary events while links are made; it changes nothing.
     """
     store = LinkStore(keep_links, _fingerprint(picks, network, model, limits, settings)) if keep_links else None
     links = _links(picks, network, model, limits, settings, device, store, progress)
+    picks, network, times = _heard(picks, network, times)
+    if preview:
+        about = (settings.refine, settings.n_min_nucl, settings.windows.t_win_s, n_threads, preview)
+        links = watched(links, Wanted(picks, network, times, *about))
     if settings.n_min_merge is None:
         linked = partition_links(links, len(picks.time_s), settings.n_min_nucl)
     else:
         linked = grow_clusters(links, len(picks.time_s), settings.n_min_nucl, settings.n_min_merge)
-    picks, network, times = _heard(picks, network, times)
     clusters = resolve_duplicates(linked, picks)
     if settings.backproject is not None:
         clean = backproject(picks, clusters, network, times, settings.backproject, n_threads=n_threads)

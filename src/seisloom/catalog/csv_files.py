@@ -25,7 +25,7 @@ _DECIMALS = {
 
 def write_csv(catalog: Catalog, folder: str | Path) -> None:
     """Write ``events.csv`` and ``assignments.csv`` to a folder; times are ISO 8601 in UTC, unknown cells empty."""
-    write_whole(Path(folder) / EVENTS, _text(catalog.events, EVENT_COLUMNS))
+    write_whole(Path(folder) / EVENTS, events_csv(catalog.events))
     write_whole(Path(folder) / ASSIGNMENTS, _text(catalog.assignments, ASSIGNMENT_COLUMNS))
 
 
@@ -38,6 +38,11 @@ def read_catalog(folder: str | Path) -> Catalog:
     path = Path(folder) / ASSIGNMENTS
     assignments = _read(path, ASSIGNMENT_COLUMNS) if path.exists() else pd.DataFrame(columns=list(ASSIGNMENT_COLUMNS))
     return Catalog(events, assignments, str(folder))
+
+
+def events_csv(events: pd.DataFrame) -> str:
+    """The text of ``events.csv``."""
+    return _text(events, EVENT_COLUMNS)
 
 
 def _text(table: pd.DataFrame, columns: Mapping[str, str]) -> str:

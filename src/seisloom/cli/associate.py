@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seisloom.cli.progress import association_bar
-from seisloom.errors import InputError, MissingExtraError
+from seisloom.errors import InputError
 
 if TYPE_CHECKING:
     from seisloom.associate.job import Result
-    from seisloom.associate.network import Region
 
 
 def associate(
@@ -46,9 +45,12 @@ def associate(
     figures: Annotated[bool, typer.Option(help="Draw map, time line and the events with most picks.")] = True,
 ) -> None:
     """Find the earthquakes of a pick file; run it again to continue where it stopped."""
+    from seisloom.associate.requirement import require_torch
+
     torch = require_torch()
     from seisloom.associate.job import JobSettings
     from seisloom.associate.job import associate_picks as run
+    from seisloom.associate.network import region_of_box
     from seisloom.associate.outputs import write_result
     from seisloom.config.phaselink_keys import cores
     from seisloom.figures import remove_figures
@@ -64,7 +66,7 @@ def associate(
     table = read_picks(picks, min_probability=min_probability)
     n_threads = threads or cores()
     settings = JobSettings(
-        region=_region(*region) if region else None, min_picks=min_picks, min_p=min_p, min_s=min_s, max_distance_km=max_distance,
+        region=region_of_box(*region) if region else None, min_picks=min_picks, min_p=min_p, min_s=min_s, max_distance_km=max_distance,
         earth="sphere" if earth == "sphere" else "flat", train_minutes=train_minutes, seed=seed, n_threads=n_threads, device=device, keep=out,
     )  # fmt: skip
     torch.set_num_threads(n_threads)
@@ -75,22 +77,6 @@ def associate(
     remove_figures(out)
     if figures:
         _draw(result, out)
-
-
-def require_torch() -> Any:
-    """The module torch; MissingExtraError without it."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("association needs PyTorch: pip install 'seisloom[link]'") from error
-    return torch
-
-
-def _region(south: float, north: float, west: float, east: float, top: float, bottom: float) -> Region:
-    """The box of the option; from 179 to -179 it goes across 180 degrees."""
-    from seisloom.associate.network import Region
-
-    return Region(south, north, west, east + 360.0 if west - east > 180.0 else east, top, bottom)
 
 
 def _draw(result: Result, out: Path) -> None:

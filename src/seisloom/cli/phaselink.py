@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seisloom.cli.associate import require_torch
 from seisloom.cli.progress import association_bar
 
 if TYPE_CHECKING:
@@ -106,6 +105,7 @@ def plot(
 
 def _read(path: Path) -> PhaselinkParams:
     """The parameters; what is to be said of them goes to standard error."""
+    from seisloom.associate.requirement import require_torch
     from seisloom.config.phaselink import read_params
 
     params = read_params(path)

@@ -1,0 +1,100 @@
+"""Events of the part of the picks whose links are made, to look at while the rest is under way.
+
+One round of refinement makes them, with nothing learnt: the catalogue has other events here and there, and replaces them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from seisloom.associate.clusters import Clusters, make_clusters
+from seisloom.associate.link import Links, partition_links, resolve_duplicates
+from seisloom.associate.locate import Located
+from seisloom.associate.network import Network
+from seisloom.associate.refine import RefineSettings, refine
+from seisloom.picks import PickArrays
+from seisloom.traveltime import TravelTimes
+
+Preview = Callable[[Clusters, Located], None]
+"""Told the preliminary events that have come, each but once, in batches."""
+
+EVERY_S = 3.0
+"""Time from one look to the next, at least."""
+SHARE = 0.1
+"""Of the time that has gone by, what looks may take: none begins beyond it."""
+
+
+class Wanted(NamedTuple):
+    """What preliminary events are made from."""
+
+    picks: PickArrays
+    network: Network
+    times: TravelTimes
+    needed: RefineSettings
+    n_min_nucl: int
+    t_win_s: float
+    n_threads: int
+    show: Preview
+
+
+def watched(chunks: Iterator[Links], wanted: Wanted) -> Iterator[Links]:
+    """The same links; on their way past, preliminary events are made of them now and then."""
+    part = _Part(wanted)
+    began = looked = time.monotonic()
+    spent = 0.0
+    for links in chunks:
+        part.add(links)
+        now = time.monotonic()
+        if now - looked >= EVERY_S and spent <= SHARE * (now - began):
+            part.look()
+            looked = time.monotonic()
+            spent += looked - now
+        yield links
+
+
+class _Part:
+    """Links that preliminary events may still come from: those of roots from ``start`` on, but for picks that are taken."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.links: list[Links] = []
+        self.start = self.front = 0
+        self.taken = np.zeros(len(wanted.picks.time_s), bool)
+
+    def add(self, links: Links) -> None:
+        if len(links.root):
+            self.links.append(links)
+            self.front = int(links.root[-1])
+
+    def look(self) -> None:
+        """Show the events that began so long before the front that nothing more can come to them."""
+        if not self.links:
+            return
+        w, links = self.wanted, Links(*(np.concatenate(column) for column in zip(*self.links, strict=True)))
+        settled = int(np.searchsorted(w.picks.time_s, w.picks.time_s[self.front] - w.t_win_s))
+        end = int(links.member.max()) + 1
+        shifted = Links(links.root - self.start, links.member - self.start, links.probability)
+        groups = partition_links([shifted], end - self.start, w.n_min_nucl)
+        begun = make_clusters(g for g in map(groups.group, range(len(groups.sizes))) if g[0] + self.start < settled)
+        if len(begun.sizes):
+            self._show(begun, slice(self.start, end))
+        left = (links.root >= settled) & ~self.taken[links.root] & ~self.taken[links.member]
+        self.links = [Links(*(column[left] for column in links))]
+        self.start = settled
+
+    def _show(self, groups: Clusters, part: slice) -> None:
+        """Events of groups of picks of a part of them, by one round of what makes those of the catalogue."""
+        w = self.wanted
+        picks = PickArrays(*(column[part] for column in w.picks[:-1]), w.picks.reference_ns)
+        once = replace(w.needed, n_iterations=1, learn=False)
+        found, located = refine(
+            picks, resolve_duplicates(groups, picks), w.network, w.times, once, n_threads=w.n_threads
+        )
+        for members in (groups.members, found.members):
+            self.taken[members + part.start] = True
+        w.show(found._replace(members=found.members + part.start), located)
