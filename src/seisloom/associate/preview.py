@@ -62,7 +62,7 @@ class _Part:
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
-        self.links: list[Links] = []
+        self.links = [Links(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
         self.start = self.front = 0
         self.taken = np.zeros(len(wanted.picks.time_s), bool)
 
@@ -73,9 +73,9 @@ class _Part:
 
     def look(self) -> None:
         """Show the events that began so long before the front that nothing more can come to them."""
-        if not self.links:
+        w, links = self.wanted, _joined(self.links)
+        if not len(links.root):
             return
-        w, links = self.wanted, Links(*(np.concatenate(column) for column in zip(*self.links, strict=True)))
         settled = int(np.searchsorted(w.picks.time_s, w.picks.time_s[self.front] - w.t_win_s))
         end = int(links.member.max()) + 1
         shifted = Links(links.root - self.start, links.member - self.start, links.probability)
@@ -84,13 +84,13 @@ class _Part:
         if len(begun.sizes):
             self._show(begun, slice(self.start, end))
         left = (links.root >= settled) & ~self.taken[links.root] & ~self.taken[links.member]
-        self.links = [Links(*(column[left] for column in links))]
+        self.links = [Links(links.root[left], links.member[left], links.probability[left])]
         self.start = settled
 
     def _show(self, groups: Clusters, part: slice) -> None:
         """Events of groups of picks of a part of them, by one round of what makes those of the catalogue."""
         w = self.wanted
-        picks = PickArrays(*(column[part] for column in w.picks[:-1]), w.picks.reference_ns)
+        picks = _part_of(w.picks, part)
         once = replace(w.needed, n_iterations=1, learn=False)
         found, located = refine(
             picks, resolve_duplicates(groups, picks), w.network, w.times, once, n_threads=w.n_threads
@@ -98,3 +98,21 @@ class _Part:
         for members in (groups.members, found.members):
             self.taken[members + part.start] = True
         w.show(found._replace(members=found.members + part.start), located)
+
+
+def _joined(chunks: list[Links]) -> Links:
+    return Links(
+        np.concatenate([links.root for links in chunks]),
+        np.concatenate([links.member for links in chunks]),
+        np.concatenate([links.probability for links in chunks]),
+    )
+
+
+def _part_of(picks: PickArrays, part: slice) -> PickArrays:
+    return picks._replace(
+        time_s=picks.time_s[part],
+        station=picks.station[part],
+        phase=picks.phase[part],
+        probability=picks.probability[part],
+        row=picks.row[part],
+    )
