@@ -18,6 +18,7 @@ from seisloom.cli.noise import correlate, stack, stations
 from seisloom.cli.phaselink import app as phaselink_app
 from seisloom.cli.plot import app as plot_app
 from seisloom.cli.serve import serve
+from seisloom.cli.work import work
 from seisloom.errors import SeisloomError
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ app.command()(export)
 app.command()(associate)
 app.add_typer(phaselink_app, name="phaselink")
 app.command()(serve)
+app.command()(work)
 app.command()(demo)
 
 

@@ -13,6 +13,7 @@ from seisloom.jobs.requests import (
     submit,
 )
 from seisloom.jobs.sources import Sources
+from seisloom.jobs.worker import Worker
 
 __all__ = [
     "AssociationRequest",
@@ -25,6 +26,7 @@ __all__ = [
     "NoSuchJobError",
     "Request",
     "Sources",
+    "Worker",
     "read_request",
     "submit",
 ]

@@ -17,6 +17,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,9 @@ from seisloom.storage import Storage
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STALE_AFTER_S = 30.0
+_EVENT_KEY = re.compile(r"jobs/([^/]+)/(\d{6})\.json")
+_READERS = 16
+"""Events that are read at once."""
 
 
 class NoSuchJobError(InputError):
@@ -47,11 +51,12 @@ class Board:
 
     def submit(self, kind: str, name: str, files: Mapping[str, bytes], job_id: str | None = None) -> str:
         """Put a new job on the board: its files in ``incoming/ID/``, then the event that makes it one. Returns ID."""
-        job_id = check_id(job_id) if job_id else secrets.token_hex(16)
+        if job_id and self._fold(check_id(job_id)):
+            raise JobStateError(f"job {job_id}: there is one of this id already")
+        job_id = job_id or secrets.token_hex(16)
         for file, data in files.items():
             self.storage.put(f"incoming/{job_id}/{file}", data)
-        if not self._append(job_id, 0, "submitted", "", kind=kind, name=name):
-            raise JobStateError(f"job {job_id}: there is one of this id already")
+        self._append(job_id, 0, "submitted", "", kind=kind, name=name)  # or a worker found the files already
         return job_id
 
     def adopt(self, job_id: str, kind: str, name: str) -> bool:
@@ -60,14 +65,18 @@ class Board:
 
     def jobs(self) -> list[Job]:
         """All jobs that are not deleted, newest first."""
+        there = [job for job in self.everything().values() if job.state != "deleted"]
+        return sorted(there, key=lambda job: job.submitted, reverse=True)
+
+    def everything(self) -> dict[str, Job]:
+        """All jobs by id, deleted ones too. Events are read once, so asking again costs one listing."""
         by_id: dict[str, list[str]] = {}
         for key in self.storage.keys("jobs"):
-            _, job_id, file = key.split("/", 2)
-            if file[:1].isdigit():
-                by_id.setdefault(job_id, []).append(key)
-        jobs = [fold(job_id, self._read(keys)) for job_id, keys in by_id.items()]
-        there = [job for job in jobs if job and job.state != "deleted"]
-        return sorted(there, key=lambda job: job.submitted, reverse=True)
+            if match := _EVENT_KEY.fullmatch(key):
+                by_id.setdefault(match[1], []).append(key)
+        self._load(key for keys in by_id.values() for key in keys)
+        jobs = {job_id: fold(job_id, self._history(job_id, keys)) for job_id, keys in by_id.items()}
+        return {job_id: job for job_id, job in jobs.items() if job}
 
     def job(self, job_id: str) -> Job:
         """One job; NoSuchJobError where there is none, or it is deleted."""
@@ -78,7 +87,11 @@ class Board:
 
     def progress(self, job_id: str) -> dict[str, Any]:
         """How far whoever works at a job is, empty where nobody has said yet."""
-        return self.storage.get_json(f"jobs/{check_id(job_id)}/progress.json") or {}
+        try:
+            held = json.loads(self.storage.get(f"jobs/{check_id(job_id)}/progress.json") or b"{}")
+        except ValueError:
+            return {}
+        return held if isinstance(held, dict) else {}
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job that waits or runs; what it has made stays."""
@@ -103,15 +116,28 @@ class Board:
         """The job that has waited longest, or one whose worker is no longer heard of; None where there is nothing to do."""
         for job in reversed(self.jobs()):
             free = job.state == "waiting" or (job.state == "running" and self._stale(job))
-            if free and self._append(job.id, job.number, "claimed", worker):
-                return Claim(self, job, job.number + 1, worker)
+            if free and (claim := self._claim(job, worker)):
+                return claim
         return None
 
     def release(self, worker: str) -> None:
         """Give back the jobs of a worker that is known to be dead, so that nobody has to wait until it is taken for so."""
         for job in self.jobs():
             if job.state == "running" and job.worker == worker:
-                self._append(job.id, job.number, "released", worker)
+                self._append(job.id, job.number, "released", worker, done=self._done(job.id))
+
+    def _claim(self, job: Job, worker: str) -> Claim | None:
+        token, done = secrets.token_hex(8), self._done(job.id)
+        if not self._append(job.id, job.number, "claimed", worker, token, done=done):
+            return None
+        keys = [_event_key(job.id, n + 1) for n in range(job.number + 1)]
+        claimed = fold(job.id, self._history(job.id, keys)) or job
+        return Claim(self, claimed, claimed.number, worker, token)
+
+    def _done(self, job_id: str) -> int:
+        """Days that whoever worked at a job last had finished."""
+        done = self.progress(job_id).get("days_done", 0)
+        return done if isinstance(done, int) else 0
 
     def _stale(self, job: Job) -> bool:
         now, beat = time.monotonic(), self.storage.get(f"jobs/{job.id}/progress.json")
@@ -128,21 +154,46 @@ class Board:
             if self._append(job_id, job.number, event, ""):
                 return self._fold(job_id) or job
 
-    def _append(self, job_id: str, number: int, event: str, by: str, **more: Any) -> bool:
-        """Write the event after ``number``; False where another is there."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        data = {"event": event, "at": at, "by": by, **more}
-        return self.storage.put_new(f"jobs/{job_id}/{number + 1:06d}.json", json.dumps(data).encode())
+    def _append(self, job_id: str, number: int, event: str, by: str, token: str | None = None, **more: Any) -> bool:
+        """Write the event after ``number``; False where another is there.
+
+        A store that answers late may have written it all the same: then the event that is there has the same token.
+        """
+        at, token = datetime.now(UTC).isoformat(timespec="milliseconds"), token or secrets.token_hex(8)
+        data = {"event": event, "at": at, "by": by, "token": token, **more}
+        key = _event_key(job_id, number + 1)
+        if self.storage.put_new(key, json.dumps(data).encode()):
+            return True
+        held = self._read(key)
+        return (held["event"], held.get("token")) == (event, token)
 
     def _fold(self, job_id: str) -> Job | None:
-        keys = self.storage.keys(f"jobs/{job_id}")
-        return fold(job_id, self._read(key for key in keys if key.rpartition("/")[2][:1].isdigit()))
+        keys = [key for key in self.storage.keys(f"jobs/{job_id}") if _EVENT_KEY.fullmatch(key)]
+        self._load(keys)
+        return fold(job_id, self._history(job_id, keys))
 
-    def _read(self, keys: Iterable[str]) -> list[Event]:
-        for key in (keys := list(keys)):
-            if key not in self._events:
-                self._events[key] = self.storage.get_json(key)
-        return [self._events[key] for key in keys]
+    def _history(self, job_id: str, keys: Iterable[str]) -> list[Event]:
+        """The events of a job up to the first that is not listed: a listing made meanwhile may have passed over one."""
+        there, number, events = set(keys), 1, []
+        while (key := _event_key(job_id, number)) in there:
+            events.append(self._read(key))
+            number += 1
+        return events
+
+    def _load(self, keys: Iterable[str]) -> None:
+        """Read events that were not read yet, many at once where there are many."""
+        new = [key for key in keys if key not in self._events]
+        if len(new) > 1:
+            with ThreadPoolExecutor(_READERS) as pool:
+                list(pool.map(self._read, new))
+
+    def _read(self, key: str) -> Event:
+        if key not in self._events:
+            data = self.storage.get(key)
+            if data is None:
+                return _event(b"")
+            self._events[key] = _event(data)
+        return self._events[key]
 
 
 @dataclass
@@ -153,9 +204,10 @@ class Claim:
     job: Job
     number: int
     worker: str
+    token: str
 
     def beat(self, progress: Mapping[str, Any]) -> bool:
-        """Say how far the work is (which must differ every time); False where the claim no longer holds."""
+        """Say how far the work is; False where the claim no longer holds."""
         if not self.holds():
             return False
         data = {**progress, "claim": self.number, "beat": time.time_ns()}
@@ -164,7 +216,7 @@ class Claim:
 
     def holds(self) -> bool:
         """Whether nothing happened to the job since it was claimed."""
-        return self.board.storage.get(f"jobs/{self.job.id}/{self.number + 1:06d}.json") is None
+        return self.board.storage.get(_event_key(self.job.id, self.number + 1)) is None
 
     def finish(self, result: Mapping[str, Any], message: str = "") -> bool:
         """The job is done; False where the claim no longer holds."""
@@ -174,12 +226,30 @@ class Claim:
         """The job cannot be done; False where the claim no longer holds."""
         return self._end("failed", message=message)
 
-    def release(self) -> bool:
-        """Give the job back unfinished; False where the claim no longer holds."""
-        return self._end("released")
+    def release(self, done: int = 0, message: str = "") -> bool:
+        """Give the job back with ``done`` days finished, ``message`` saying what broke down, if it did.
+
+        False where the claim no longer holds.
+        """
+        return self._end("released", done=done, message=message)
 
     def _end(self, event: str, **more: Any) -> bool:
-        return self.board._append(self.job.id, self.number, event, self.worker, **more)
+        return self.board._append(self.job.id, self.number, event, self.worker, self.token, **more)
+
+
+def _event_key(job_id: str, number: int) -> str:
+    return f"jobs/{job_id}/{number:06d}.json"
+
+
+def _event(data: bytes) -> Event:
+    """An event as written; one that cannot be read changes nothing."""
+    try:
+        event = json.loads(data)
+        if all(isinstance(event[name], str) for name in ("event", "at", "by")):
+            return dict(event)
+    except (ValueError, TypeError, KeyError):
+        pass
+    return {"event": "unreadable", "at": "", "by": ""}
 
 
 def check_id(job_id: str) -> str:

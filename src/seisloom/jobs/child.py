@@ -54,8 +54,9 @@ class Task:
 def run(task: Task, out: TextIO) -> None:
     """Do the job by its kind, and say what came of it."""
     try:
-        storage = Storage(task.workspace)
-        result = _work(task, storage, Reports(out).send)
+        reports = Reports(out)
+        result = _work(task, Storage(task.workspace), reports.send)
+        reports.end()
         _say(out, {"result": result})
     except WorkspaceError as error:  # the store may be there again later
         _say(out, {"broken": str(error)})
@@ -86,15 +87,26 @@ class Reports:
         self._out, self._lock = out, threading.Lock()
         self._last: tuple[Any, ...] = ()
         self._at = 0.0
+        self._held: dict[str, Any] | None = None
 
     def send(self, progress: dict[str, Any]) -> None:
         """How far the work is."""
         what, now = (progress.get("stage"), progress.get("day")), time.monotonic()
         with self._lock:
-            if what == self._last and now - self._at < REPORT_S:
-                return
-            self._last, self._at = what, now
-            _say(self._out, {"progress": progress})
+            self._held = progress
+            if what != self._last or now - self._at >= REPORT_S:
+                self._last, self._at = what, now
+                self._pass_on()
+
+    def end(self) -> None:
+        """Pass the last report on, too."""
+        with self._lock:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._held is not None:
+            _say(self._out, {"progress": self._held})
+        self._held = None
 
 
 def _say(out: TextIO, message: dict[str, Any]) -> None:

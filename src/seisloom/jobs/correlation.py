@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,14 +50,14 @@ def run(
         request.channels,
         request.settings,
         sources.open(request.source),
-        f"{storage.url}/{folder}",
+        f"{storage.url.rstrip('/')}/{folder}",
         request.start,
         request.end,
         workers=threads,
         memory_gb=memory_gb,
         progress=teller.show,
     )
-    teller.day_ended()
+    teller.end(len(days))
     return _result(summary)
 
 
@@ -71,27 +72,25 @@ class Pace:
     finished: int = 0
     """Days that this run has finished."""
     _day: str = ""
-    _day_began: float = 0.0
+    _before: float = 0.0
 
     def at(self, p: Progress) -> dict[str, float | None]:
         """``elapsed_s``, ``rate_pairs_s`` (None before the first pair), ``seconds_left`` (None where nothing is known)."""
         now = time.monotonic()
-        if p.day != self._day:
-            if self._day:
-                self.finished += 1
-            else:
-                self.began = now  # what the metadata took says nothing of the days
-            self._day, self._day_began = p.day, now
-        elapsed = now - self.began
         # Until a whole day tells better, reading and correlating are taken to be half of it each.
         within = 0.5 * p.channels_done / p.channels + 0.5 * p.pairs_done / p.pairs
-        made = self.finished + within
+        if not self._day:  # what came before the first report, the metadata, says nothing of the days
+            self.began, self._before = now, within
+        elif p.day != self._day:
+            self.finished += 1
+        self._day = p.day
+        elapsed, made = now - self.began, self.finished + within - self._before
         to_come = sum(day not in self.done for day in self.days[p.days_done + 1 :]) + 1 - within
         pairs = self.finished * p.pairs + p.pairs_done
         return {
             "elapsed_s": round(elapsed, 1),
             "rate_pairs_s": round(pairs / elapsed, 1) if pairs and elapsed > 0 else None,
-            "seconds_left": round(elapsed / made * to_come, 1) if made else None,
+            "seconds_left": round(elapsed / made * to_come, 1) if made > 0 else None,
         }
 
 
@@ -104,23 +103,32 @@ class _Teller:
     limits: Limits
     pace: Pace
     report: Callable[[dict[str, Any]], None]
-    day: str = ""
+    _last: Progress | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def show(self, p: Progress) -> None:
-        """Called by the run at every step."""
-        if p.day != self.day:
-            self.limits.check(pairs=p.pairs)  # where coordinates were missing, they are known only now
-            self.day_ended()
-            self.day = p.day
-        stage = "correlation" if p.pairs_done or p.channels_done == p.channels else "records"
-        self.report({"stage": stage, **vars(p), **self.pace.at(p)})
+        """Called by the run at every step, from several threads."""
+        with self._lock:
+            if self._last is None or p.day != self._last.day:
+                self.limits.check(pairs=p.pairs)  # where coordinates were missing, they are known only now
+                self._log_day()
+            self._last = p
+            stage = "correlation" if p.channels_done == p.channels else "records"
+            self.report({"stage": stage, **vars(p), **self.pace.at(p)})
 
-    def day_ended(self) -> None:
+    def end(self, days: int) -> None:
+        """The run has ended."""
+        self._log_day()
+        if p := self._last:
+            counted = {"days_done": days, "channels_done": p.channels, "pairs_done": p.pairs}
+            self.report({"stage": "correlation", **vars(p), **self.pace.at(p), **counted, "seconds_left": 0.0})
+
+    def _log_day(self) -> None:
         """Log what became of the day that was at hand."""
-        if not self.day:
+        if self._last is None:
             return
         for state in ("done", "incomplete"):
-            if held := self.storage.get_json(f"{self.folder}/{state}/{self.day}.json"):
+            if held := self.storage.get_json(f"{self.folder}/{state}/{self._last.day}.json"):
                 print(_line(DayReport.from_json(held), state), file=sys.stderr, flush=True)
                 return
 

@@ -1,7 +1,7 @@
 """What happened to a job, as a list of events that only grows, and what state follows from it.
 
-Event number n of a job is the object ``jobs/ID/NNNNNN.json``, made by create-if-absent: of several that would write it one
-wins, and the others look again. So there is one order of events for everybody, on every store.
+Event number n of a job, from 1 on, is the object ``jobs/ID/NNNNNN.json``, made by create-if-absent: of several that would
+write it one wins, and the others look again. So there is one order of events for everybody, on every store.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import Any, Literal
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "deleted"]
 Event = dict[str, Any]
-"""``event`` (its name), ``at`` (UTC, ISO 8601), ``by`` (who), and what belongs to it."""
+"""``event`` (its name), ``at`` (UTC, ISO 8601), ``by`` (who), ``token`` (whose writing), and what belongs to it.
+
+``claimed`` and ``released`` have ``done``, how many days were finished by then; ``released`` has ``message`` where the attempt
+broke down.
+"""
 
 # What may follow on a state, and the state that it leads to.
 TRANSITIONS: dict[State | None, dict[str, State]] = {
@@ -53,8 +57,14 @@ class Job:
     """Who has it, or had it last."""
     attempts: int = 0
     """Claims since it was submitted or retried."""
+    done: int = 0
+    """Days that were finished at the last claim or release."""
+    crashes: int = 0
+    """Attempts, the last ones in a row, that broke down without having finished a day."""
+    losses: int = 0
+    """The same, for attempts whose worker was no longer heard of."""
     message: str = ""
-    """Why it failed, or what there is to say of its end."""
+    """Why it failed, why the last attempt broke down, or what there is to say of its end."""
     result: dict[str, Any] = field(default_factory=dict)
     """What its kind says of a finished job (counts; where the files are)."""
 
@@ -67,8 +77,8 @@ def fold(job_id: str, events: Sequence[Event]) -> Job | None:
         name = event["event"]
         if name not in TRANSITIONS[state]:
             continue
-        state = TRANSITIONS[state][name]
-        job |= {"state": state} | _changes(job, name, event)
+        job |= _changes(job, name, event)
+        job["state"] = state = TRANSITIONS[state][name]
     return Job(id=job_id, number=len(events), **job) if job else None
 
 
@@ -77,13 +87,28 @@ def _changes(job: dict[str, Any], name: str, event: Event) -> dict[str, Any]:
     at = event["at"]
     match name:
         case "submitted":
-            return {"kind": event["kind"], "name": event["name"], "submitted": at}
+            return {"kind": event.get("kind", "correlation"), "name": event.get("name", ""), "submitted": at}
         case "claimed":
-            first = {} if job.get("started") else {"started": at}
-            return {"worker": event["by"], "attempts": job.get("attempts", 0) + 1} | first
+            lost = {"losses": 1} if job["state"] == "running" else {}
+            started = job.get("started") or at
+            return {"worker": event["by"], "attempts": job.get("attempts", 0) + 1, "started": started} | _advance(
+                job, event, **lost
+            )
+        case "released":
+            message = event.get("message", "")
+            return {"message": message} | _advance(job, event, **({"crashes": 1} if message else {}))
         case "retried":
-            return {"started": None, "ended": None, "attempts": 0, "message": "", "result": {}}
+            fresh = {"attempts": 0, "done": 0, "crashes": 0, "losses": 0}
+            return {"started": None, "ended": None, "message": "", "result": {}} | fresh
         case "finished" | "failed" | "cancelled":
             return {"ended": at, "message": event.get("message", ""), "result": event.get("result", {})}
         case _:
             return {}
+
+
+def _advance(job: dict[str, Any], event: Event, crashes: int = 0, losses: int = 0) -> dict[str, Any]:
+    """How far the job is, and how many attempts have ended without bringing it further."""
+    before, done = job.get("done", 0), event.get("done", 0)
+    if done > before:
+        return {"done": done, "crashes": 0, "losses": 0}
+    return {"crashes": job.get("crashes", 0) + crashes, "losses": job.get("losses", 0) + losses}

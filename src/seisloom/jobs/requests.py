@@ -29,6 +29,8 @@ from seisloom.stations import channel_ids, parse_stations, write_stations
 from seisloom.storage import Storage
 
 STATIONS, PARAMS, CARD = "stations.csv", "params.csv", "job.json"
+NAME_LENGTH = 200
+"""Letters of a job's name at most."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,28 @@ def submit(board: Board, request: Request) -> str:
     return board.submit(request.kind, request.name, request.files())
 
 
+def announced(card: bytes | None) -> tuple[str, str, set[str]]:
+    """Kind, name and files of a job as its job.json announces them; None is a job without one.
+
+    Of a card that cannot be understood no files are expected: reading the request then says what is wrong with it.
+    """
+    if card is None:
+        return "correlation", "", {STATIONS, PARAMS}
+    try:
+        read = _card(card, CARD)
+    except InputError:
+        return "correlation", "", set()
+    name = str(read.get("name", ""))[:NAME_LENGTH]
+    if read.get("kind", "correlation") == "correlation":
+        return "correlation", name, {STATIONS, PARAMS}
+    named = read.get("files")
+    return "association", name, set(map(str, named.values())) if isinstance(named, dict) else set()
+
+
 def read_request(storage: Storage, job_id: str) -> Request:
     """What a job asks; InputError names the file and what is wrong with it."""
     where = f"incoming/{job_id}"
-    card = storage.get_json(f"{where}/{CARD}") or {}
-    if not isinstance(card, dict):
-        raise InputError(f"{where}/{CARD}: an object {{...}} is expected")
+    card = _card(storage.get(f"{where}/{CARD}") or b"{}", f"{where}/{CARD}")
     kind = card.get("kind", "correlation")
     if kind == "correlation":
         return _correlation(storage, where, card)
@@ -129,15 +147,29 @@ def read_request(storage: Storage, job_id: str) -> Request:
     raise InputError(f"{where}/{CARD}: kind {kind!r} is unknown: use correlation or association")
 
 
+def _card(data: bytes, origin: str) -> dict[str, Any]:
+    """A job.json, with what is text in all kinds checked to be so."""
+    try:
+        card = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{origin}: damaged, not valid JSON: {error}") from None
+    if not isinstance(card, dict):
+        raise InputError(f"{origin}: an object {{...}} is expected")
+    for key in ("kind", "name", "source", "start", "end"):
+        if not isinstance(card.get(key), str | None):
+            raise InputError(f"{origin}: {key} is {card[key]!r}: write it as text in quotes")
+    return card
+
+
 def _correlation(storage: Storage, where: str, card: dict[str, Any]) -> CorrelationRequest:
     channels = parse_stations(_text(storage, f"{where}/{STATIONS}"), f"{where}/{STATIONS}")
     settings = parse_settings(_text(storage, f"{where}/{PARAMS}"), f"{where}/{PARAMS}")
     start, end = card.get("start"), card.get("end")
     if start is None:
-        start, end = span_of(channels, f"{where}/{STATIONS}")
-    return CorrelationRequest(
-        channels, settings, card.get("source"), str(start), str(end or start), str(card.get("name", ""))
-    )
+        start, last = span_of(channels, f"{where}/{STATIONS}")
+        end = end or last
+    day_range(start, end)  # dates that cannot be read are refused here
+    return CorrelationRequest(channels, settings, card.get("source"), start, end or start, card.get("name") or "")
 
 
 def span_of(channels: pd.DataFrame, origin: str) -> tuple[str, str]:
@@ -151,7 +183,9 @@ def span_of(channels: pd.DataFrame, origin: str) -> tuple[str, str]:
 
 
 def _association(storage: Storage, where: str, card: dict[str, Any]) -> AssociationRequest:
-    named = card.get("files", {})
+    named, chosen = card.get("files", {}), card.get("options", {})
+    if not (isinstance(named, dict) and isinstance(chosen, dict)):
+        raise InputError(f"{where}/{CARD}: files and options are objects {{...}}")
     files = {}
     for what in ("picks", "stations", "velocity", "model"):
         if what not in named:
@@ -163,11 +197,11 @@ def _association(storage: Storage, where: str, card: dict[str, Any]) -> Associat
     if missing := [what for what in ("picks", "stations", "velocity") if what not in files]:
         raise InputError(f"{where}/{CARD}: files names no {', '.join(missing)}")
     try:
-        options = AssociationOptions(**card.get("options", {}))
+        options = AssociationOptions(**chosen)
     except ValidationError as error:
         raise SettingsError(sentences(error, AssociationOptions), f"{where}/{CARD}") from None
     return AssociationRequest(
-        files["picks"], files["stations"], files["velocity"], options, files.get("model"), str(card.get("name", ""))
+        files["picks"], files["stations"], files["velocity"], options, files.get("model"), card.get("name") or ""
     )
 
 
