@@ -74,10 +74,10 @@ def header_and_rows(
     header = [cell.strip(" #\r\n") for cell in next(reader)]
     rows = []
     for row in reader:
-        line, filled = first + reader.line_num, len("".join(row).strip())
-        if not filled or row[0].startswith("#"):
+        if not any(row) or row[0].startswith("#") or not "".join(row).strip():
             continue
-        if any(cell.strip() for cell in row[len(header) :]):
+        line = first + reader.line_num
+        if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
             raise InputError(f"{origin}, line {line}: {len(row)} cells, and the header has {len(header)}")
         rows.append((line, (row + [""] * len(header))[: len(header)]))
     return header, rows

@@ -9,6 +9,7 @@ not give are NaN. ``id`` is NET.STA.LOC.CHA.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,11 +173,11 @@ def from_inventory(inventory: Inventory, origin: str = "inventory") -> pd.DataFr
 
 def _parsed(table: pd.DataFrame, column: str, places: list[str]) -> list[Any]:
     """The values of a column, or what stands for nothing where the table lacks it; ``places`` name its rows."""
-    parse = _PARSERS[column]
+    parse = lru_cache(None, typed=True)(_PARSERS[column])  # most cells of a column come again and again
     if column not in table:
         return [parse("")] * len(table)
     out = []
-    for place, value in zip(places, table[column], strict=True):
+    for place, value in zip(places, table[column].tolist(), strict=True):
         try:
             out.append(parse(value))
         except ValueError as error:

@@ -8,7 +8,7 @@ from seisloom.waveforms.base import ChannelQuery, Record, Segment, Source
 __all__ = ["ChannelQuery", "Record", "Segment", "Source", "open_source"]
 
 KINDS = {
-    "fdsn": "fdsn:NAME-or-URL[?timeout=SECONDS&parallel=N], e.g. fdsn:SCEDC or fdsn:http://127.0.0.1:8080",
+    "fdsn": "fdsn:NAME-or-URL[?timeout=SECONDS&parallel=N&tries=N], e.g. fdsn:SCEDC or fdsn:http://127.0.0.1:8080",
     "sds": "sds:DIR, a SeisComP archive YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY",
     "files": "files:DIR, MiniSEED and SAC files in any layout",
     "s3": "s3:scedc or s3:ncedc (open data), or s3://bucket/prefix?layout=scedc|ncedc|sds",
@@ -16,13 +16,16 @@ KINDS = {
 }
 
 
-def open_source(spec: str) -> Source:
-    """The source that ``spec`` names (``kind:rest``, see KINDS); InputError says which kinds there are."""
+def open_source(spec: str, credentials: bool = True) -> Source:
+    """The source that ``spec`` names (``kind:rest``, see KINDS); InputError says which kinds there are.
+
+    ``credentials`` False keeps FDSN_USER and FDSN_PASSWORD from a data centre that somebody else has named.
+    """
     kind, _, rest = spec.partition(":")
     if kind == "fdsn":
         from seisloom.waveforms.fdsn import FdsnSource
 
-        return FdsnSource(rest)
+        return FdsnSource(rest, credentials=credentials)
     if kind == "sds":
         from seisloom.waveforms.local import SdsSource
 

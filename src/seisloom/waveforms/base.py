@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from seisloom.errors import SourceError
+
 if TYPE_CHECKING:
     import pandas as pd
     from obspy import Inventory
 
 NS_PER_S = 1_000_000_000
 DAY_NS = 86_400 * NS_PER_S
+
+
+class AddressError(SourceError):
+    """A request would have gone to an address that is not allowed here."""
+
+    lasting = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class ChannelQuery:
     """Which channels: FDSN codes with ``*`` and ``?`` and comma lists, times in ns since 1970, degrees.
 
     ``bbox`` is (min longitude, min latitude, max longitude, max latitude); a minimum longitude greater than
-    the maximum means a box across the ±180° meridian.
+    the maximum means a box across the ±180° meridian. What has more than ``limit`` rows is refused.
     """
 
     network: str = "*"
@@ -62,6 +70,7 @@ class ChannelQuery:
     start_ns: int | None = None
     end_ns: int | None = None
     bbox: tuple[float, float, float, float] | None = None
+    limit: int | None = None
 
 
 def matches(channel_id: str, query: ChannelQuery) -> bool:

@@ -35,10 +35,10 @@ _log = logging.getLogger(__name__)
 
 
 class FdsnSource:
-    """An FDSN data centre: NAME or URL, with ``?timeout=SECONDS&parallel=N`` behind it if wanted.
+    """An FDSN data centre: NAME or URL, with ``?timeout=SECONDS&parallel=N&tries=N`` behind it if wanted.
 
-    Restricted data need the environment variables FDSN_USER and FDSN_PASSWORD. ``rng`` and ``sleep`` are for
-    the waits between repeated requests.
+    Restricted data need the environment variables FDSN_USER and FDSN_PASSWORD; ``credentials`` False does not use
+    them. ``rng`` and ``sleep`` are for the waits between repeated requests.
     """
 
     def __init__(
@@ -46,14 +46,18 @@ class FdsnSource:
         rest: str,
         rng: np.random.Generator | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        credentials: bool = True,
     ) -> None:
         self.spec = f"fdsn:{rest}"
         name, _, text = rest.partition("?")
-        options = _options(text, self.spec)
+        options = parse_options(text, self.spec)
+        user = os.environ.get("FDSN_USER") if credentials else None
+        login = (user, os.environ.get("FDSN_PASSWORD", "")) if user is not None else None
         # The client's digest authentication keeps one count of its requests: one at a time then.
-        self.parallel = 1 if "FDSN_USER" in os.environ else int(options["parallel"])
-        url = _url(name, self.spec)
-        self._client = PoliteClient(url, options["timeout"], self.parallel, rng or np.random.default_rng(), sleep)
+        self.parallel = 1 if login else int(options["parallel"])
+        url, tries = base_url(name, self.spec), int(options["tries"])
+        waits = rng or np.random.default_rng(), sleep
+        self._client = PoliteClient(url, options["timeout"], self.parallel, *waits, tries, login)
         self.host = self._client.host
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
@@ -116,9 +120,14 @@ class FdsnSource:
         text = self._client.ask(what, lambda c, out: c.get_stations(filename=out, **limits)).decode(errors="replace")
         if all(line.startswith("#") or not line.strip() for line in text.splitlines()):
             raise NoDataError(f"{self.host}: no channel matches {what}")
+        rows = text.count("\n")
+        if query.limit is not None and rows > query.limit:
+            raise InputError(
+                f"{self.host}: {rows:,} channels match {what}, at most {query.limit:,} can be shown: ask for less"
+            )
         return parse_stations(text, f"station list of {self.host}")
 
-    def _responses(self, ids: list[str], start_ns: int, end_ns: int, tries: int = TRIES) -> Inventory:
+    def _responses(self, ids: list[str], start_ns: int, end_ns: int, tries: int | None = None) -> Inventory:
         """Inventory of a chunk; one that fails for what is in it is halved, so that the rest is not lost."""
         what = f"responses of {_abridged(ids)}"
         bulk = [(*channel_id.split("."), *_inclusive(start_ns, end_ns)) for channel_id in ids]
@@ -149,30 +158,36 @@ def read_stationxml(data: bytes, origin: str, level: str = "response") -> Invent
         raise InputError(f"{origin}: StationXML that cannot be read: {error}") from error
 
 
-def _url(name: str, spec: str) -> str:
-    """Base URL of a data centre that ObsPy knows by name, or the URL itself."""
+def base_url(name: str, spec: str) -> str:
+    """Base URL of a data centre that ObsPy knows by name, or the URL itself; InputError for others."""
     if "://" not in name:
         if name.upper() in URL_MAPPINGS:
             return str(URL_MAPPINGS[name.upper()])
         near = get_close_matches(name.upper(), URL_MAPPINGS, n=3, cutoff=0.5) or sorted(URL_MAPPINGS)
         raise InputError(f"source {spec}: no data centre is called {name!r}; known: {', '.join(near)}; or give a URL")
-    parts = urlsplit(name)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(name)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none, brackets that do not close
+        usable = False
+    if not usable or not name.isascii() or not name.isprintable() or " " in name:
         raise InputError(f"source {spec}: {name!r} is not an http or https address")
     return name.rstrip("/").removesuffix("/fdsnws")
 
 
-def _options(text: str, spec: str) -> dict[str, float]:
-    """Time-out in seconds and number of requests at once."""
-    options = {"timeout": 120.0, "parallel": 6.0}
+def parse_options(text: str, spec: str) -> dict[str, float]:
+    """Time-out in seconds, number of requests at once, and how often a request is made before it has failed."""
+    options = {"timeout": 120.0, "parallel": 6.0, "tries": float(TRIES)}
     for name, value in parse_qsl(text, keep_blank_values=True):
         try:
-            options[name] = {"timeout": float, "parallel": int}[name](value)
+            options[name] = {"timeout": float, "parallel": int, "tries": int}[name](value)
         except (KeyError, ValueError):
-            message = f"source {spec}: option {name}={value}; timeout=SECONDS and parallel=N are understood"
+            message = (
+                f"source {spec}: option {name}={value}; timeout=SECONDS and parallel=N are understood, and tries=N"
+            )
             raise InputError(message) from None
-    if min(options.values()) <= 0:
-        raise InputError(f"source {spec}: timeout and parallel must be above 0")
+    if not all(0 < value < 1e6 for value in options.values()):
+        raise InputError(f"source {spec}: timeout, parallel and tries must be above 0 (and not endless)")
     return options
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import threading
 import urllib.error
@@ -27,6 +26,7 @@ from obspy.clients.fdsn.header import (
 
 from seisloom import __version__
 from seisloom.errors import NoDataError, SourceError
+from seisloom.waveforms.base import AddressError
 
 TRIES = 5
 FIRST_WAIT_S = 1.0
@@ -52,17 +52,17 @@ _FAILURES = (FDSNException, HTTPException, OSError, EOFError, zlib.error)
 class AnswerError(SourceError):
     """A data centre refused a request or failed; ``status`` is its HTTP status, None where none came."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, lasting: bool = False) -> None:
         super().__init__(message)
         self.status = status
-        self.lasting = status in (400, 401, 403)
+        self.lasting = lasting or status in (400, 401, 403)
 
 
 class PoliteClient:
     """Requests to the data centre at ``url``, from any number of threads, at most ``parallel`` at once.
 
     A request that waits to be repeated keeps its place among the ``parallel``, so that a server in trouble is
-    asked less. ``rng`` draws the jitter of the waits, ``sleep`` waits.
+    asked less. ``rng`` draws the jitter of the waits, ``sleep`` waits. ``login`` is user and password.
     """
 
     def __init__(
@@ -72,8 +72,11 @@ class PoliteClient:
         parallel: int,
         rng: np.random.Generator,
         sleep: Callable[[float], None],
+        tries: int = TRIES,
+        login: tuple[str, str] | None = None,
     ) -> None:
-        self.url, self.timeout_s = url, timeout_s
+        self.url, self.timeout_s, self.tries = url, timeout_s, tries
+        self._user, self._password = login or (None, None)
         self.host = urlsplit(url).netloc
         self._slots = threading.BoundedSemaphore(parallel)
         self._rng, self._sleep = rng, sleep
@@ -81,11 +84,12 @@ class PoliteClient:
         self._client: Client | None = None
         self._last = _LastAnswer()
 
-    def ask(self, what: str, request: Callable[[Client, IO[bytes]], object], tries: int = TRIES) -> bytes:
+    def ask(self, what: str, request: Callable[[Client, IO[bytes]], object], tries: int | None = None) -> bytes:
         """Body of the answer to ``request``, which gets the ObsPy client and a file to write the answer to.
 
-        Repeated while that may help. Raises NoDataError, or AnswerError naming ``what``.
+        Repeated while that may help, up to ``tries`` times. Raises NoDataError, or AnswerError naming ``what``.
         """
+        tries = min(tries or self.tries, self.tries)
         with self._slots:
             for attempt in range(tries):
                 body = io.BytesIO()
@@ -116,6 +120,8 @@ class PoliteClient:
     def _explain(self, what: str, error: Exception) -> tuple[SourceError, bool]:
         """The error to show, and whether the same request may succeed later."""
         status, start = self._last.status, f"{self.host}: {what}: "
+        if self._last.refused:
+            return AnswerError(f"{start}{self._last.refused}", lasting=True), False
         if isinstance(error, FDSNNoServiceException):
             return AnswerError(f"{start}{error} Its services did not all answer when it was first asked."), False
         if status in NO_DATA:
@@ -142,8 +148,8 @@ class PoliteClient:
 
     def _discover(self) -> Client:
         options: dict[str, Any] = {
-            "user": os.environ.get("FDSN_USER"),
-            "password": os.environ.get("FDSN_PASSWORD"),
+            "user": self._user,
+            "password": self._password,
             "user_agent": f"seisloom/{__version__} {DEFAULT_USER_AGENT}",
             "service_mappings": {"event": None},
             "timeout": self.timeout_s,
@@ -153,6 +159,7 @@ class PoliteClient:
         except (*_FAILURES, ValueError, SyntaxError) as error:  # the last two: what answers is not a WADL
             raise self._why_no_service(error) from error
         client._url_opener.add_handler(self._last)
+        client._url_opener.open = self._last.noting(client._url_opener.open)
         return client
 
     def _why_no_service(self, error: Exception) -> OSError:
@@ -165,18 +172,32 @@ class PoliteClient:
                 return ConnectionError(str(answer))
             reason = str(answer)
         except (OSError, HTTPException) as failure:
+            if refused := _refused(failure):
+                return AnswerError(f"{self.host}: {refused}", lasting=True)
             return ConnectionError(_words(failure))
         return AnswerError(f"{self.host}: no FDSN web service at {self.url} ({reason}): check the address")
 
 
 class _LastAnswer(urllib.request.BaseHandler):
-    """Status and Retry-After of the last answer to this thread, which ObsPy's exceptions do not carry."""
+    """Status and Retry-After of the last answer to this thread, or why it was not asked, which ObsPy does not tell."""
 
     def __init__(self) -> None:
         self._seen = threading.local()
 
     def forget(self) -> None:
-        self._seen.status = self._seen.retry_after = None
+        self._seen.status = self._seen.retry_after = self._seen.refused = None
+
+    def noting(self, request: Callable[..., Any]) -> Callable[..., Any]:
+        """The request, of which a refused address is remembered."""
+
+        def noted(*arguments: Any, **options: Any) -> Any:
+            try:
+                return request(*arguments, **options)
+            except OSError as error:
+                self._seen.refused = _refused(error)
+                raise
+
+        return noted
 
     def http_response(self, _request: object, response: Any) -> Any:
         self._seen.status = response.status
@@ -190,8 +211,18 @@ class _LastAnswer(urllib.request.BaseHandler):
         return self._seen.status
 
     @property
+    def refused(self) -> AddressError | None:
+        return self._seen.refused
+
+    @property
     def retry_after(self) -> str | None:
         return self._seen.retry_after
+
+
+def _refused(error: BaseException) -> AddressError | None:
+    """The refused address that is behind what urllib raised, None for another failure."""
+    reason = getattr(error, "reason", error)
+    return reason if isinstance(reason, AddressError) else None
 
 
 def _retry_after_s(value: str | None) -> float:

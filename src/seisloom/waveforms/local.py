@@ -17,6 +17,7 @@ from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import channel_ids, validate
 from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
 from seisloom.waveforms.mseed import decode, is_mseed, spans
+from seisloom.waveforms.query import select
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -42,6 +43,16 @@ def sds_path(archive: str | Path, channel_id: str, day_ns: int) -> Path:
     network, station, _, channel = channel_id.split(".")
     name = f"{channel_id}.D.{date.year}.{date.day_of_year:03d}"
     return Path(archive) / str(date.year) / network / station / f"{channel}.D" / name
+
+
+def _selected(table: pd.DataFrame, query: ChannelQuery, spec: str) -> pd.DataFrame:
+    """Rows that match; NoDataError for none."""
+    found = select(table, query)
+    if found.empty:
+        known = table["latitude"].notna().any()
+        reason = "no channel matches the query" if known else "its records hold no coordinates: ask without a box"
+        raise NoDataError(f"{spec}: {reason}")
+    return found
 
 
 def _add(record: Record, path: Path, data: bytes, channel_id: str, start_ns: int, end_ns: int) -> None:
@@ -107,7 +118,7 @@ class SdsSource:
                 found[channel_id] = dict(zip(("network", "station", "location", "channel"), codes, strict=False))
         if not found:
             raise NoDataError(f"{self.spec}: no channel matches the query")
-        return validate(pd.DataFrame(found.values()), self.spec)
+        return _selected(validate(pd.DataFrame(found.values()), self.spec), query, self.spec)
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory | None:
         return None
@@ -166,7 +177,7 @@ class FilesSource:
                 rows.append(codes | place)
         if not rows:
             raise NoDataError(f"{self.spec}: no channel matches the query")
-        return validate(pd.DataFrame(rows), self.spec)
+        return _selected(validate(pd.DataFrame(rows), self.spec), query, self.spec)
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory | None:
         return None

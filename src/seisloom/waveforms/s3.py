@@ -22,10 +22,11 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import S3Store
 
 from seisloom.errors import InputError, NoDataError, SourceError
-from seisloom.stations import channel_ids, from_inventory
+from seisloom.stations import from_inventory
 from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, matches
 from seisloom.waveforms.fdsn import read_stationxml
 from seisloom.waveforms.mseed import decode
+from seisloom.waveforms.query import select
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -135,7 +136,7 @@ class S3Source:
             if codes and matches(f"{codes[1]}.{codes[2]}..", stations):
                 keys.setdefault((codes[1], codes[2]), key)
         inventory = self._read_all([(key,) for key in keys.values()], level="channel")
-        table = _select(from_inventory(inventory), query) if inventory else pd.DataFrame()
+        table = select(from_inventory(inventory), query) if inventory else pd.DataFrame()
         if table.empty:
             raise NoDataError(f"{self.url}: no channel matches the query")
         return table
@@ -242,18 +243,3 @@ def _first_line(error: Exception) -> str:
     """What obstore says before it shows its internals."""
     text = str(error).partition("\n\nDebug source")[0]
     return " ".join(text.split())[:400]
-
-
-def _select(table: pd.DataFrame, query: ChannelQuery) -> pd.DataFrame:
-    """Rows whose codes, epochs and coordinates match."""
-    keep = pd.Series([matches(channel_id, query) for channel_id in channel_ids(table)])
-    if query.start_ns is not None:
-        keep &= ~(table["end"] < pd.Timestamp(query.start_ns, tz="UTC"))
-    if query.end_ns is not None:
-        keep &= ~(table["start"] >= pd.Timestamp(query.end_ns, tz="UTC"))
-    if query.bbox is not None:
-        west, south, east, north = query.bbox
-        after, before = table["longitude"] >= west, table["longitude"] <= east
-        keep &= (after & before) if west <= east else (after | before)
-        keep &= table["latitude"].between(south, north)
-    return table[keep].reset_index(drop=True)

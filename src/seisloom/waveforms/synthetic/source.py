@@ -15,7 +15,8 @@ import pandas as pd
 from seisloom.errors import InputError, NoDataError
 from seisloom.geo import destination, distance_azimuth
 from seisloom.stations import channel_ids, validate
-from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
+from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment
+from seisloom.waveforms.query import select
 from seisloom.waveforms.synthetic.field import DiffuseField, Geometry
 from seisloom.waveforms.synthetic.instrument import Instrument, band_code, broadband
 from seisloom.waveforms.synthetic.settings import Array, NetworkSettings, parse_settings
@@ -76,18 +77,10 @@ class SyntheticSource:
 
     def channels(self, query: ChannelQuery) -> pd.DataFrame:
         """Rows of the table whose codes, place and time match."""
-        table = self.table[[matches(name, query) for name in self.ids]]
-        if query.bbox is not None:
-            west, south, east, north = query.bbox
-            inside = table["latitude"].between(south, north)
-            longitude = table["longitude"]
-            inside &= longitude.between(west, east) if west <= east else (longitude >= west) | (longitude <= east)
-            table = table[inside]
-        if query.end_ns is not None:
-            table = table[table["start"] < pd.Timestamp(query.end_ns, tz="UTC")]
+        table = select(self.table, query)
         if table.empty:
             raise NoDataError(f"{self.spec}: no channel matches the query")
-        return table.reset_index(drop=True)
+        return table
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory:
         """Full responses of the channels that are asked for; InputError for one that is not there."""

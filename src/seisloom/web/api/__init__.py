@@ -5,12 +5,15 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from seisloom import __version__
-from seisloom.web.api import basemap, docs, files, jobs, reports
+from seisloom.web.api import basemap, channels, docs, files, jobs, reports, saved, sources
 from seisloom.web.api.docs import describe
 from seisloom.web.api.errors import RESPONSES, add_error_handlers
 from seisloom.web.services import Services
 
 MODULES = (
+    sources,
+    channels,
+    saved,
     basemap,
     jobs,
     reports,
