@@ -34,6 +34,13 @@ def select_pair(ds: xr.Dataset, name: str, component: str | None = None) -> xr.D
     channels, of which ``component`` (e.g. "ZZ", A first) picks one kind. InputError names what is near when
     there is no such pair.
     """
+    chosen, turned = find_pair(ds, name)
+    found = reverse(ds.isel(pair=chosen), turned)
+    return found if component is None else select_component(found, component)
+
+
+def find_pair(ds: xr.Dataset, name: str) -> tuple[npt.NDArray[np.int64], Mask]:
+    """Positions of the pairs called ``name``, and which of them the dataset holds as B_A; see :func:`select_pair`."""
     a, b = _names(ds, "a"), _names(ds, "b")
     forward, backward = np.zeros(len(a), bool), np.zeros(len(a), bool)
     for left, right in _splits(name):  # a code may hold an underscore, so every one may be the separator
@@ -42,8 +49,7 @@ def select_pair(ds: xr.Dataset, name: str, component: str | None = None) -> xr.D
     if not (forward | backward).any():
         raise InputError(_no_such_pair(name, a, b))
     chosen = np.flatnonzero(forward | backward)
-    found = reverse(ds.isel(pair=chosen), ~forward[chosen])
-    return found if component is None else select_component(found, component)
+    return chosen, ~forward[chosen]
 
 
 def select_pairs(ds: xr.Dataset, patterns: Sequence[str] | None) -> xr.Dataset:
@@ -73,11 +79,33 @@ def from_source(ds: xr.Dataset, station: str) -> xr.Dataset:
 
 def pairs_with(ds: xr.Dataset, station: str) -> xr.Dataset:
     """All pairs of one station (NET.STA or NET.STA.LOC.CHA), as they are."""
+    return ds.isel(pair=find_station(ds, station))
+
+
+def find_station(ds: xr.Dataset, station: str) -> npt.NDArray[np.int64]:
+    """Positions of the pairs of one station; InputError, with what is near, where there are none."""
     a, b = _names(ds, "a"), _names(ds, "b")
     chosen = np.flatnonzero(_matches(a, station) | _matches(b, station))
     if not len(chosen):
         raise InputError(f"no pair of {station!r}: {_near(station, _known(a, b))}")
-    return ds.isel(pair=chosen)
+    return chosen
+
+
+def between(ds: xr.Dataset, start: str | None = None, end: str | None = None) -> xr.Dataset:
+    """The rows from day ``start`` to day ``end`` (YYYY-MM-DD, both included, None = open end).
+
+    InputError, with the days that there are, where none lies between them.
+    """
+    dim = time_dim(ds)
+    if dim is None or not (start or end):
+        return ds
+    days = pd.DatetimeIndex(ds[dim].values).normalize()
+    first, last = pd.Timestamp(start or days[0]), pd.Timestamp(end or days[-1])
+    chosen = np.flatnonzero((days >= first) & (days <= last))
+    if not len(chosen):
+        there = f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}" if len(days) else "none"
+        raise InputError(f"no day from {first:%Y-%m-%d} to {last:%Y-%m-%d}; there are {there}")
+    return ds.isel({dim: chosen})
 
 
 def select_component(ds: xr.Dataset, component: str) -> xr.Dataset:

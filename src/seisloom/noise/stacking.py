@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 BLOCK_BYTES = 256 * 1024 * 1024
+SNR_ATTRIBUTES = {"long_name": "signal-to-noise ratio (peak of the envelope over the rms of late lags)"}
 
 
 def stack_correlations(
@@ -64,6 +65,32 @@ def stack_correlations(
         data, stacks = turned, iter([(values_, counts_)])
     _write(Storage(workspace), name, data, groups, stacks, card)
     return name
+
+
+def stacked(
+    data: xr.Dataset,
+    method: str = "linear",
+    period: str = "all",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """The stacks of a dataset of correlations, in memory: what :func:`stack_correlations` stores, without storing it.
+
+    ``ccf(pair, period, lag)``, ``count(pair, period)`` and ``snr(pair, period)``, as ``open_stacks`` gives them.
+    Raises InputError.
+    """
+    values = resolve_options(method, options)
+    groups = period_groups(pd.DatetimeIndex(data[str(time_dim(data))].values), period)
+    made = _in_memory(data, groups, _stacks(data, groups, method, threads or os.cpu_count() or 1, values, progress))
+    made.attrs |= {"method": method, "method_options": json.dumps(values)}
+    return with_snr(made)
+
+
+def with_snr(stacks: xr.Dataset) -> xr.Dataset:
+    """Stacks with their ``snr(pair, period)`` (see :func:`seisloom.noise.snr.snr`), float32."""
+    ratio = snr(stacks["ccf"].values, stacks["lag"].values, stacks["distance_km"].values[:, None])
+    return stacks.assign(snr=(("pair", "period"), ratio.astype(np.float32), SNR_ATTRIBUTES))
 
 
 def period_groups(times: pd.DatetimeIndex, period: str) -> list[tuple[pd.Timestamp, npt.NDArray[np.int64]]]:
@@ -165,4 +192,4 @@ def _write_snr(group: Any, ratios: npt.NDArray[np.float64]) -> None:
         "snr", shape=ratios.shape, dtype="float32", fill_value=np.nan, dimension_names=("pair", "period")
     )
     array[:] = ratios.astype(np.float32)
-    array.attrs.update({"long_name": "signal-to-noise ratio (peak of the envelope over the rms of late lags)"})
+    array.attrs.update(SNR_ATTRIBUTES)

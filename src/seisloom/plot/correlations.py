@@ -13,7 +13,7 @@ from seisloom.errors import InputError
 from seisloom.noise.select import mean_over_time, time_dim
 from seisloom.plot.marks import amplitude_scale, arrival_times, date_ticks, settle
 from seisloom.plot.style import DIVERGING, INK, MISSING, SMALL, WIDTH_IN, dress, styled, symmetric_limit
-from seisloom.plot.traces import Band, Lags, Treatment, distances, scaled
+from seisloom.plot.traces import Band, Lags, Treatment, distances, method_of, scaled, stack_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,15 +29,17 @@ SHARP_ROWS = 600
 def correlogram(
     ds: xr.Dataset,
     *,
+    stack: xr.Dataset | None = None,
     lag: Lags | None = None,
     band: Band | None = None,
     scale_rows: bool = False,
     velocities: Sequence[float] = (2.0, 3.0, 4.0),
     title: str | None = None,
 ) -> Figure:
-    """Time against lag of one pair, under its mean over time (weighted by window counts).
+    """Time against lag of one pair, under its mean over time (weighted by window counts) or the ``stack`` given.
 
-    ``ds`` holds one pair, ``ccf(pair, day | time | period, lag)``. ``lag`` is the largest lag or a range (s), ``band``
+    ``ds`` holds one pair, ``ccf(pair, day | time | period, lag)``, ``stack`` the same pair over all time, as
+    :func:`seisloom.noise.stacking.stacked` makes it. ``lag`` is the largest lag or a range (s), ``band``
     a pass band (Hz), ``scale_rows`` divides each row by its largest magnitude, ``velocities`` (km/s) are marked
     at distance / velocity where the distance is known. Rows without data are grey. InputError when there is
     more than one pair, or no data.
@@ -47,18 +49,21 @@ def correlogram(
     if not np.isfinite(rows).any():
         raise InputError(f"{pair}: no data, every correlation is missing (NaN)")
     treatment = Treatment(lag, band)
-    stack, lags = treatment(mean_over_time(ds)["ccf"].values[0], ds["lag"].values)
+    whole = mean_over_time(ds if stack is None else stack)
+    trace, lags = treatment(whole["ccf"].values[0], ds["lag"].values)
+    if not np.isfinite(trace).all():
+        raise InputError(f"{pair}: its {method_of(whole)} stack holds no row: choose other options or another method")
     rows, _ = treatment(rows, ds["lag"].values)
-    factor, label = amplitude_scale([stack, *rows], str(ds["ccf"].attrs.get("units") or ds.attrs.get("units") or ""))
+    factor, label = amplitude_scale([trace, *rows], str(ds["ccf"].attrs.get("units") or ds.attrs.get("units") or ""))
     drawn = scaled(rows) if scale_rows else rows * factor
     edges, row_of = time_grid(starts)
 
     figure, top, image, bar = _panels(len(row_of))
-    _draw_stack(top, lags, stack * factor, label)
+    _draw_stack(top, lags, trace * factor, label)
     _draw_rows(figure, image, bar, drawn, lags, edges, row_of, "Scaled to row" if scale_rows else label)
     top.set_xlim(*_outer(lags))
     labels = arrival_times((top, image), float(distances(ds)[0]), velocities)
-    top.set_title(title or _title(ds, pair, treatment), pad=14 if labels else 6)
+    top.set_title(title or _title(ds, pair, treatment, method_of(whole)), pad=14 if labels else 6)
     settle(figure, labels)
     return figure
 
@@ -101,7 +106,10 @@ def _rows(ds: xr.Dataset) -> tuple[Array, npt.NDArray[np.datetime64]]:
         raise InputError(
             "a correlogram needs correlations by day (or sub-stack, or period): these have no such dimension"
         )
-    return np.asarray(ds["ccf"].transpose("pair", dim, "lag").values[0], float), ds[dim].values
+    rows = np.asarray(ds["ccf"].transpose("pair", dim, "lag").values[0], float)
+    if "count" in ds:  # a row without windows is empty, whatever a run that is at it has written so far
+        rows = np.where(ds["count"].transpose("pair", dim).values[0, :, None] > 0, rows, np.nan)
+    return rows, ds[dim].values
 
 
 def _panels(n_rows: int) -> tuple[Figure, Axes, Axes, Axes]:
@@ -109,8 +117,8 @@ def _panels(n_rows: int) -> tuple[Figure, Axes, Axes, Axes]:
     height = float(np.clip(0.22 * n_rows, 0.8, 4.6))
     figure = Figure(figsize=(WIDTH_IN, height + 2.1), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=[1.1, height], width_ratios=[1, 0.018], hspace=0.02, wspace=0.01)
-    top = figure.add_subplot(grid[0, 0])
-    image = figure.add_subplot(grid[1, 0], sharex=top)
+    top = figure.add_subplot(grid[0, 0], label="stack")
+    image = figure.add_subplot(grid[1, 0], sharex=top, label="rows")
     bar = figure.add_subplot(grid[1, 1])
     for ax in (top, image, bar):
         dress(ax)
@@ -164,7 +172,7 @@ def _outer(lags: Array) -> tuple[float, float]:
     return float(lags[0]) - half, float(lags[-1]) + half
 
 
-def _title(ds: xr.Dataset, pair: str, treatment: Treatment) -> str:
+def _title(ds: xr.Dataset, pair: str, treatment: Treatment, method: str) -> str:
     a, b = str(ds["channel_a"].values[0]), str(ds["channel_b"].values[0])
     distance = float(distances(ds)[0])
     known = np.isfinite(distance)
@@ -173,6 +181,7 @@ def _title(ds: xr.Dataset, pair: str, treatment: Treatment) -> str:
         f"{a} autocorrelation" if a == b else f"{a} – {b}",
         f"{distance:.{1 if distance < 1000 else 0}f} km" if known and a != b else "",
         f"azimuth {azimuth:.0f}°" if np.isfinite(azimuth) else "",
+        stack_words(method),
         treatment.words(),
     ]
     return "   ".join(part for part in parts if part)

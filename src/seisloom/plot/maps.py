@@ -45,7 +45,7 @@ def station_map(table: pd.DataFrame, *, labels: bool | None = None, title: str |
     width_in = min(WIDTH_IN - 0.7, MAX_HEIGHT_IN / map_ratio(box))
     box, bar_corner = room_for_bar(box, lon, lat, width_in)
     figure = Figure(figsize=(WIDTH_IN, WIDTH_IN))
-    ax = figure.add_subplot()
+    ax = figure.add_subplot(label="map")
     draw_map(ax, box)
     degree_axes(ax, box, width_in)
     networks = _scatter_networks(ax, stations["network"].to_numpy(str), lon, lat)

@@ -19,7 +19,18 @@ from seisloom.plot.mapaxes import Corner, degree_axes, draw_map, extent, map_rat
 from seisloom.plot.marks import above, amplitude_scale, arrival_lines, settle
 from seisloom.plot.sectionaxes import Kind, draw_image, draw_wiggles, section_rows
 from seisloom.plot.style import ACCENT, INK, MISSING, SEQUENTIAL, WIDTH_IN, dress, styled
-from seisloom.plot.traces import Band, Lags, Sides, Traces, Treatment, component_of, distances, gather
+from seisloom.plot.traces import (
+    Band,
+    Lags,
+    Sides,
+    Traces,
+    Treatment,
+    component_of,
+    distances,
+    gather,
+    method_of,
+    stack_words,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,13 +68,14 @@ def record_section(
     traces, as_image = section_rows(ds, treatment, kind, bin_km)
     rows = int((traces.pairs > 0).sum())
     figure = Figure(figsize=(WIDTH_IN, min(2.6 + 0.3 * rows, 5.6)), layout="constrained")
-    ax = figure.add_subplot()
+    ax = figure.add_subplot(label="section")
     if as_image:
         _colour_bar(figure, ax, draw_image(ax, traces))
     else:
         draw_wiggles(ax, traces)
     labels = arrival_lines(ax, velocities) if np.any(traces.distance_km > 0) else []
-    words = _words(component, _of(int(traces.pairs.sum()), ds.sizes["pair"], "pair"), treatment.words())
+    count = _of(int(traces.pairs.sum()), ds.sizes["pair"], "pair")
+    words = _words(component, count, stack_words(method_of(ds)), treatment.words())
     ax.set_title(title or words, pad=14 if any(map(above, labels)) else 6)
     settle(figure, labels)
     return figure
@@ -109,7 +121,7 @@ def virtual_shot(
     _draw_receivers(map_ax, box, shots, traces.index, look.to_rgba(values))
     figure.colorbar(look, cax=bar, orientation="horizontal").set_label(label)
     count = _of(len(traces.data), shots.sizes["pair"], "receiver")
-    words = _words(f"Virtual source {station}", code, count, treatment.words())
+    words = _words(f"Virtual source {station}", code, count, stack_words(method_of(ds)), treatment.words())
     figure.suptitle(title or words, x=0.01, ha="left", fontsize=9)
     settle(figure, labels)
     _name_stations(map_ax, shots, box, [scale_bar(map_ax, box, corner)] if corner else [])
@@ -132,12 +144,14 @@ def _panels(box: Box) -> tuple[Figure, Axes, Axes, Axes]:
     if ratio > 0.8 * MAP_RATIO:
         figure = Figure(figsize=(WIDTH_IN + 0.4, 4.4), layout="constrained")
         grid = figure.add_gridspec(2, 2, width_ratios=[1.45, 1.0], height_ratios=[1.0, 0.03])
-        ax, map_ax, bar = (figure.add_subplot(place) for place in (grid[:, 0], grid[0, 1], grid[1, 1]))
+        places = (grid[:, 0], grid[0, 1], grid[1, 1])
     else:
         height = (WIDTH_IN - 0.6) * ratio
         figure = Figure(figsize=(WIDTH_IN, height + 5.2), layout="constrained")
         grid = figure.add_gridspec(3, 1, height_ratios=[3.8, height, 0.1])
-        ax, map_ax, bar = (figure.add_subplot(grid[row]) for row in range(3))
+        places = (grid[0], grid[1], grid[2])
+    names = ("section", "map", "colours")
+    ax, map_ax, bar = (figure.add_subplot(place, label=name) for place, name in zip(places, names, strict=True))
     dress(bar)
     return figure, ax, map_ax, bar
 

@@ -157,6 +157,16 @@ def component_of(ds: xr.Dataset) -> str:
     return str(codes[0])
 
 
+def method_of(ds: xr.Dataset) -> str:
+    """The stacking method of a dataset: "linear" for stacks that say nothing else, and for means."""
+    return str(ds.attrs.get("method", "linear"))
+
+
+def stack_words(method: str) -> str:
+    """The method as it stands in titles: nothing for the mean."""
+    return "" if method == "linear" else f"{method} stack"
+
+
 def nothing_to_draw(ds: xr.Dataset) -> str:
     """Why no pair of the dataset can be drawn."""
     n = ds.sizes["pair"]
