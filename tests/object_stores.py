@@ -46,7 +46,7 @@ osd_pool_default_pg_autoscale_mode = off
 mon_allow_pool_size_one = true
 osd_class_load_list = *
 osd_class_default_list = *
-rgw_frontends = beast endpoint=127.0.0.1:{port}
+rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw_data = {folder}
 """
 

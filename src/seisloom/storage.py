@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, S3Store, from_url
 
 from seisloom.errors import WorkspaceError
 
@@ -83,13 +83,16 @@ class Storage:
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; those that are not there are passed over."""
-        for key in keys:
+        # S3 removes a thousand with one request and does not mind what is missing.
+        batches: list[Any] = [keys] if isinstance(self.store, S3Store) else list(keys)
+        for batch in batches:
             try:
-                self.store.delete(key)
+                self.store.delete(batch)
             except FileNotFoundError:
                 continue
             except _FAILURES as error:
-                raise WorkspaceError(f"{self.url}/{key}: cannot be deleted: {words(error)}") from error
+                what = batch if isinstance(batch, str) else f"{len(batch)} objects"
+                raise WorkspaceError(f"{self.url}/{what}: cannot be deleted: {words(error)}") from error
 
     def zarr(self, read_only: bool = False) -> ObjectStore:
         """The workspace as a Zarr store; hierarchies are opened in it by their key as the group path."""

@@ -1,0 +1,169 @@
+"""What workspaces are built on, on a folder, on moto and on a real S3 server: one winner, whatever the clients are."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from seisloom import correlate, open_correlations
+from seisloom.errors import WorkspaceError
+from seisloom.storage import Storage
+from seisloom.waveforms import ChannelQuery, open_source
+from tests.jobs import small_settings
+from tests.object_stores import BUCKET, NewWorkspace, s3_client
+
+REAL = pytest.mark.parametrize("object_store", ["radosgw"], indirect=True)
+
+# A process that waits for a common instant before each claim, and prints those that it won.
+CLAIMS = """
+import sys, time
+from seisloom.storage import Storage
+url, claims, me = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+storage = Storage(url, create=True)
+print("ready", flush=True)
+start = float(sys.stdin.readline())
+for n in range(claims):
+    time.sleep(max(0.0, start + 0.02 * n - time.time()))
+    if storage.put_new(f"claims/{n:03d}", me.encode() * 2000):
+        print(n, flush=True)
+"""
+
+
+def test_processes_share_the_claims(object_store: NewWorkspace) -> None:
+    url, claims = object_store(), 50
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMS, url, str(claims), str(me)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for me in range(4)
+    ]
+    for worker in workers:
+        assert worker.stdout
+        assert worker.stdout.readline() == "ready\n"
+    start = f"{time.time() + 0.2}\n"
+    won = [[int(n) for n in worker.communicate(start, timeout=60)[0].split()] for worker in workers]
+    assert sorted(n for mine in won for n in mine) == list(range(claims))
+    storage = Storage(url)
+    for me, mine in enumerate(won):
+        assert all(storage.get(f"claims/{n:03d}") == f"{me}".encode() * 2000 for n in mine)
+
+
+def test_many_objects_are_removed_at_once(object_store: NewWorkspace) -> None:
+    storage = Storage(object_store(), create=True)
+    keys = [f"processed/a/{n:04d} ü+&<.json" for n in range(1100)]  # more than S3 takes in one request
+    for key in keys:
+        storage.put(key, b"")
+    storage.put("processed/b", b"")
+    storage.delete(["processed/a/never", *keys])
+    assert storage.keys("processed") == ["processed/b"]
+    storage.delete([])
+
+
+@REAL
+def test_what_may_not_be_removed_is_said(object_store: NewWorkspace, radosgw_server: str) -> None:
+    url, client = object_store(), s3_client(radosgw_server)
+    storage = Storage(url)
+    storage.put("a", b"")
+    place = f"arn:aws:s3:::{url.removeprefix('s3://')}/*"
+    rule = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": place}
+    client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [rule]}))
+    try:
+        with pytest.raises(WorkspaceError, match=rf"{url}/2 objects: cannot be deleted: .*AccessDenied"):
+            storage.delete(["a", "b"])
+    finally:
+        client.delete_bucket_policy(Bucket=BUCKET)
+    assert storage.keys("") == ["a"]
+
+
+@REAL
+def test_listings_of_several_pages(object_store: NewWorkspace) -> None:
+    storage = Storage(object_store())
+    keys = [f"done/{n:04d}" for n in range(1100)]
+    for key in keys:
+        storage.put(key, b"")
+    assert storage.keys("done") == keys
+
+
+@REAL
+def test_large_objects(object_store: NewWorkspace, rng: np.random.Generator) -> None:
+    """Beyond the size from which clients send an object in parts."""
+    storage, data = Storage(object_store()), rng.bytes(12_000_000)
+    storage.put("large", data)
+    assert storage.get("large") == data
+    assert not storage.put_new("large", b"x" * 12_000_000)
+    assert storage.get("large") == data
+    assert storage.put_new("new", data)
+    assert storage.get("new") == data
+
+
+@REAL
+def test_wrong_credentials_are_said(object_store: NewWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = object_store()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(WorkspaceError, match="a: no permission to write"):
+        Storage(url).put("a", b"")
+
+
+@REAL
+def test_archive_is_the_same_as_in_a_folder(object_store: NewWorkspace, tmp_path: Path) -> None:
+    source = open_source("synthetic:stations=3,rate=1")
+    channels = source.channels(ChannelQuery())
+    settings = small_settings(fs=0.5, freqmin=0.02, freqmax=0.2, cc_len=600.0, cc_step=600.0)
+    opened = []
+    for url in (str(tmp_path / "w"), object_store()):
+        correlate(channels, settings, source, url, "2024-03-01", "2024-03-02")
+        opened.append(open_correlations(url).load())
+    folder, bucket = opened
+    assert np.isfinite(folder["ccf"].values).all()
+    xr.testing.assert_identical(folder.drop_attrs(), bucket.drop_attrs())
+    assert folder["ccf"].values.tobytes() == bucket["ccf"].values.tobytes()
+
+
+STARTS = """
+import tempfile, time
+from pathlib import Path
+from tests.object_stores import running_ceph
+with tempfile.TemporaryDirectory(prefix="ceph-", dir=sys.argv[1]) as folder, running_ceph(Path(folder)) as url:
+    print(url, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.usefixtures("radosgw_server")
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+def test_daemons_end_with_the_tests(signal_number: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys" + STARTS, str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout
+    assert process.stdout.readline().startswith("http://")
+    daemons = _daemons(tmp_path)
+    assert len(daemons) == 3
+    process.send_signal(signal_number)
+    process.wait(20)
+    until = time.monotonic() + 10
+    while _daemons(tmp_path) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert _daemons(tmp_path) == []
+
+
+def _daemons(folder: Path) -> list[int]:
+    """Processes whose command line names the folder."""
+    found = []
+    for entry in os.scandir("/proc"):
+        with suppress(OSError):
+            if entry.name.isdigit() and f"{folder}/".encode() in Path(entry.path, "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
