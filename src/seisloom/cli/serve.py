@@ -2,23 +2,84 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
+from seisloom.cli import service_options as options
+
 
 def serve(
-    workspace: Annotated[
-        str, typer.Argument(help="Folder or s3://bucket/prefix for jobs and results; made where it is not there.")
-    ] = "seisloom-workspace",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8642,
+    workspace: options.WorkspaceArgument = "seisloom-workspace",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Any other than this machine's own needs an access token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8642,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="SEISLOOM_TOKEN", help="Access token. [default: one is made where it is needed]"),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another host name of this service, such as that of a proxy; may be repeated."),
+    ] = None,
+    root_path: Annotated[str, typer.Option(help="Path below which a proxy serves the app, such as /seisloom.")] = "",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Workers that are started with the app.")] = 1,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="No worker: they run elsewhere.")] = False,
+    source: options.SourceOption = None,
+    archive: options.ArchiveOption = None,
+    allow_private: options.AllowPrivateOption = False,
+    threads: options.ThreadsOption = None,
+    memory: options.MemoryOption = options.MEMORY_GB,
+    stale: options.StaleOption = options.STALE_S,
+    max_channels: options.MaxChannelsOption = options.MAX_CHANNELS,
+    max_pairs: options.MaxPairsOption = options.MAX_PAIRS,
+    max_days: options.MaxDaysOption = options.MAX_DAYS,
+    max_picks: options.MaxPicksOption = options.MAX_PICKS,
+    max_train_minutes: options.MaxTrainOption = options.MAX_TRAIN,
 ) -> None:
     """Open the app in the browser: map, correlation, stacking, catalogue; with a worker."""
-    from seisloom.web.serve import listen
-    from seisloom.web.serve import serve as run
+    sources = options.make_sources(source, archive, allow_private)
+    limits = options.make_limits(max_channels, max_pairs, max_days, max_picks, max_train_minutes)
+    from seisloom.jobs import egress
+    from seisloom.web import serve as web
     from seisloom.web.services import Services
+    from seisloom.web.workers import Workers
 
-    bound = listen(host, port)
-    address = f"http://{host}:{bound.getsockname()[1]}"
-    run(Services(workspace), bound, ready=lambda: typer.echo(address))
+    bound = web.listen(host, port)
+    egress.install(allow_private, sources.addresses())
+    token = web.needed_token(bound, token)
+    services = Services(workspace, sources, limits, token, stale)
+    address = web.address(host, bound, root_path)
+    same = {
+        "--source": source, "--archive": archive, "--allow-private": allow_private, "--threads": threads,
+        "--memory": memory, "--stale": stale, "--max-channels": max_channels, "--max-pairs": max_pairs,
+        "--max-days": max_days, "--max-picks": max_picks, "--max-train-minutes": max_train_minutes,
+    }  # fmt: skip
+    command = [sys.executable, "-P", "-m", "seisloom", "work", workspace, *_arguments(same)]
+    number = 0 if no_worker else workers
+
+    def ready() -> None:
+        typer.echo(f"seisloom serves {workspace} at {address}")
+        if token:
+            typer.echo(f"access token: {token}")
+        if not number:
+            typer.echo("no worker: jobs wait until one is started with seisloom work")
+        typer.echo("Ctrl-C ends it; unfinished jobs go on with the next start")
+        if open_browser:
+            typer.launch(address)
+
+    with Workers(command, number, services.board, typer.echo):
+        web.serve(services, bound, ready, {host, *(allow_host or ())}, root_path)
+
+
+def _arguments(options: Mapping[str, object]) -> list[str]:
+    """The options as on a command line, without those that are not given."""
+    out = []
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            out += [name] if one is True else [] if one is None or one is False else [name, str(one)]
+    return out

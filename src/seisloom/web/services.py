@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from seisloom.jobs import Board, Limits, Sources
+from seisloom.jobs.board import STALE_AFTER_S
 from seisloom.storage import Storage
 from seisloom.web.days import DayReports
 
@@ -20,13 +21,14 @@ class Services:
     sources: Sources = field(default_factory=Sources)
     limits: Limits = field(default_factory=Limits)
     token: str | None = None
+    stale_after_s: float = STALE_AFTER_S
     storage: Storage = field(init=False)
     board: Board = field(init=False)
     days: DayReports = field(init=False)
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.workspace, create=True)
-        self.board = Board(self.storage)
+        self.board = Board(self.storage, self.stale_after_s)
         self.days = DayReports(self.storage)
 
 

@@ -36,7 +36,8 @@ class SessionMiddleware:
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and session != given:
-                cookie = f"{COOKIE}={session}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax"
+                secure = "; Secure" if scope.get("scheme") == "https" else ""
+                cookie = f"{COOKIE}={session}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"
                 MutableHeaders(scope=message).append("set-cookie", cookie)
             await send(message)
 

@@ -133,6 +133,9 @@ class _Pieces:
     def flush(self) -> None:
         """Nothing is held back."""
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def taken(self) -> Iterator[bytes]:
         held, self._held = b"".join(self._held), []
         if held:

@@ -40,11 +40,11 @@ class JobProgress(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     state: State
-    position: int | None = Field(None, description="in the queue, 1 is next; none where it does not wait")
-    stage: str | None = Field(None, description="what is being done", examples=["correlation"])
-    reports: list[DayMade] = Field([], description="the newest days of a correlation, in order of time")
-    days_reported: int = Field(0, description="days of which there is a report")
-    problems_reported: int = Field(0, description="on all these days")
+    position: int | None = Field(default=None, description="in the queue, 1 is next; none where it does not wait")
+    stage: str | None = Field(default=None, description="what is being done", examples=["correlation"])
+    reports: list[DayMade] = Field(default=[], description="the newest days of a correlation, in order of time")
+    days_reported: int = Field(default=0, description="days of which there is a report")
+    problems_reported: int = Field(default=0, description="on all these days")
 
 
 class JobProblem(BaseModel):
@@ -53,8 +53,8 @@ class JobProblem(BaseModel):
     day: str
     channel: str
     message: str
-    unused: bool = Field(False, description="it gave nothing that day")
-    failed: bool = Field(False, description="the source failed; another run may succeed")
+    unused: bool = Field(default=False, description="it gave nothing that day")
+    failed: bool = Field(default=False, description="the source failed; another run may succeed")
 
 
 class JobProblems(BaseModel):
@@ -69,7 +69,7 @@ class LogEntry(BaseModel):
 
     at: str = Field(description="UTC, ISO 8601")
     event: str = Field(examples=["claimed"])
-    by: str = Field("", description="the worker")
+    by: str = Field(default="", description="the worker")
     message: str = ""
 
 
@@ -122,7 +122,7 @@ def log(job_id: JobId, services: Served, lines: Annotated[int, Query(ge=0, le=10
         )
         for event in _events(job_id, services)
     ]
-    printed = (services.storage.get(f"jobs/{job_id}/log.txt") or b"").decode(errors="replace").splitlines()
+    printed = (services.storage.get(f"processed/{job_id}/log.txt") or b"").decode(errors="replace").splitlines()
     return JobLog(
         log=entries, text=without_paths("\n".join(printed[len(printed) - min(lines, len(printed)) :]), services)
     )
