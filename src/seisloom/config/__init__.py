@@ -1,6 +1,7 @@
 """Validated settings: of correlations (params.csv, TOML) and of PhaseLink (params.json), all faults at once."""
 
 from seisloom.config.correlation import (
+    BASIC,
     DAY_S,
     CorrelationSettings,
     contradictions,
@@ -12,6 +13,7 @@ from seisloom.config.faults import sentences
 from seisloom.config.phaselink import PhaselinkParams, read_params
 
 __all__ = [
+    "BASIC",
     "DAY_S",
     "CorrelationSettings",
     "PhaselinkParams",

@@ -26,8 +26,17 @@ _Remedy = tuple[str, str, tuple[float | str, ...]]
 _Fault = tuple[str, list[_Remedy]]
 
 
+BASIC = ("fs", "freqmin", "freqmax", "cc_step", "cc_len", "maxlag")
+"""The settings of the XCor app."""
+
+
+def _setting(default: Any, label: str, unit: str, description: str, **limits: Any) -> Any:
+    """A setting as forms show it: what stands beside it, its unit, a line of help."""
+    return Field(default, description=description, json_schema_extra={"label": label, "unit": unit}, **limits)
+
+
 class CorrelationSettings(BaseModel):
-    """How records become correlations. The first six are the XCor app's; every length is in seconds.
+    """How records become correlations. The first six (BASIC) are the XCor app's; every length is in seconds.
 
     Every setting has a default, so ``CorrelationSettings()`` works; contradictions raise SettingsError with all
     faults listed.
@@ -35,56 +44,73 @@ class CorrelationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    fs: float = Field(10.0, gt=0, description="sampling rate of the correlations, Hz (records are resampled to it)")
-    freqmin: float = Field(0.1, gt=0, description="lowest frequency of the pass band, Hz")
-    freqmax: float = Field(1.0, gt=0, description="highest frequency of the pass band, Hz; at most fs / 2")
-    cc_step: float = Field(450.0, gt=0, description="start-to-start step of the windows, s (not per cent)")
-    cc_len: float = Field(1800.0, gt=0, description="length of a window, s")
-    maxlag: float = Field(200.0, gt=0, description="largest lag that is kept, s")
+    fs: float = _setting(
+        10.0, "Resample frequency", "Hz", "Sampling rate of the correlations; records are resampled to it", gt=0
+    )
+    freqmin: float = _setting(0.1, "Minimum frequency", "Hz", "Lowest frequency of the pass band", gt=0)
+    freqmax: float = _setting(
+        1.0, "Maximum frequency", "Hz", "Highest frequency of the pass band, at most half the resample frequency", gt=0
+    )
+    cc_step: float = _setting(
+        450.0, "Correlation step", "s", "From the start of one window to the start of the next", gt=0
+    )
+    cc_len: float = _setting(1800.0, "Correlation length", "s", "Length of a window", gt=0)
+    maxlag: float = _setting(200.0, "Maximum lag", "s", "Largest lag that is kept, on either side", gt=0)
 
-    response: Literal["DISP", "VEL", "ACC", "none"] = Field(
-        "VEL",
-        description="remove the instrument response to displacement, velocity or acceleration; or leave it in",
+    response: Literal["DISP", "VEL", "ACC", "none"] = _setting(
+        "VEL", "Instrument response", "", "Removed to displacement, velocity or acceleration, or left in"
     )
-    time_norm: Literal["none", "one-bit", "clip", "ram"] = Field(
-        "none", description="time normalisation: none, sign only, clip at clip_std, running absolute mean"
+    time_norm: Literal["none", "one-bit", "clip", "ram"] = _setting(
+        "none", "Time normalisation", "", "None, sign only, clip at the clip level, or running absolute mean"
     )
-    clip_std: float = Field(
-        3.0, gt=0, description="clip level in standard deviations of a contiguous record (time_norm clip)"
+    clip_std: float = _setting(
+        3.0, "Clip level", "", "In standard deviations of a contiguous record, for time normalisation clip", gt=0
     )
-    ram_window: float | None = Field(
+    ram_window: float | None = _setting(
         None,
+        "Window of the running mean",
+        "s",
+        "For time normalisation ram; empty is half the longest period, 1 / (2 freqmin) (Bensen et al. 2007)",
         gt=0,
-        description="window of the running absolute mean, s (default half the longest period, 1 / (2 freqmin); Bensen et al. 2007)",
     )
-    whiten: Literal["none", "phase", "running-mean"] = Field(
-        "phase", description="spectral whitening: none, amplitude one, or amplitude over its running mean"
+    whiten: Literal["none", "phase", "running-mean"] = _setting(
+        "phase", "Spectral whitening", "", "None, amplitude one, or amplitude over its running mean"
     )
-    whiten_width: float = Field(0.02, gt=0, description="width of the running spectral mean, Hz")
-    measure: Literal["cc", "coherency", "deconvolution", "pcc"] = Field(
+    whiten_width: float = _setting(
+        0.02, "Whitening width", "Hz", "Width of the running spectral mean, for whitening running-mean", gt=0
+    )
+    measure: Literal["cc", "coherency", "deconvolution", "pcc"] = _setting(
         "cc",
-        description="cross-correlation, coherency, deconvolution by the first station, phase cross-correlation",
+        "Measure",
+        "",
+        "Cross-correlation, coherency, deconvolution by the first station, or phase cross-correlation",
     )
-    components: Literal["same", "ZZ", "all"] = Field(
-        "same", description="channel pairs between stations: same component, vertical only, or all nine"
+    components: Literal["same", "ZZ", "all"] = _setting(
+        "same", "Components", "", "Channel pairs between stations: same component, vertical only, or all nine"
     )
-    autocorrelations: bool = Field(False, description="also a channel with itself (and, with all, with its siblings)")
-    min_distance_km: float = Field(0.0, ge=0, description="pairs closer than this are left out, km")
-    max_distance_km: float | None = Field(None, gt=0, description="pairs farther than this are left out, km")
-    keep: Literal["day", "substack", "window"] = Field(
-        "day", description="what is stored: the mean of a day, of each substack_len, or every window"
+    autocorrelations: bool = _setting(
+        False, "Autocorrelations", "", "Also a channel with itself (and, with components all, with its siblings)"
     )
-    substack_len: float = Field(3600.0, gt=0, description="length of a sub-stack, s (keep substack)")
-    taper: float = Field(0.05, ge=0, le=0.5, description="cosine taper of a window, fraction of its length a side")
-    fill_gap: float = Field(
-        0.0,
-        ge=0,
-        description="gaps up to this long are bridged by a straight line, s; single samples always are",
+    min_distance_km: float = _setting(0.0, "Minimum distance", "km", "Pairs closer than this are left out", ge=0)
+    max_distance_km: float | None = _setting(
+        None, "Maximum distance", "km", "Pairs farther than this are left out; empty is no limit", gt=0
     )
-    reject_peak: float = Field(
+    keep: Literal["day", "substack", "window"] = _setting(
+        "day", "Keep", "", "What is stored: the mean of a day, of each sub-stack, or every window"
+    )
+    substack_len: float = _setting(3600.0, "Sub-stack length", "s", "For keep substack", gt=0)
+    taper: float = _setting(
+        0.05, "Taper", "", "Cosine taper of a window, as a fraction of its length on either side", ge=0, le=0.5
+    )
+    fill_gap: float = _setting(
+        0.0, "Fill gaps", "s", "Gaps up to this long are bridged by a straight line; single samples always are", ge=0
+    )
+    reject_peak: float = _setting(
         20.0,
+        "Reject peaks",
+        "",
+        "Leave out a window whose peak exceeds this many times the channel's median window rms; 0 is never",
         ge=0,
-        description="leave out a window whose peak exceeds this many times the channel's median window rms; 0 = never",
     )
 
     def __init__(self, **values: Any) -> None:
@@ -249,8 +275,8 @@ def parse_settings(text: str, origin: str, **overrides: Any) -> CorrelationSetti
 
 def write_params_csv(settings: CorrelationSettings) -> str:
     """The text of params.csv: the XCor app's six columns, then every other setting that is not its default."""
-    names = ["fs", "freqmin", "freqmax", "cc_step", "cc_len", "maxlag"]
     defaults = CorrelationSettings.model_fields
+    names = list(BASIC)
     names += [n for n in defaults if n not in names and getattr(settings, n) != defaults[n].default]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

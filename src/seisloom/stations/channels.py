@@ -81,7 +81,7 @@ ALIASES |= {spelling: column for column, text in _SPELLINGS.items() for spelling
 
 def channel_ids(table: pd.DataFrame) -> list[str]:
     """NET.STA.LOC.CHA of every row."""
-    codes = (table[c] for c in CODES)
+    codes = (table[c].tolist() for c in CODES)
     return [".".join(row) for row in zip(*codes, strict=True)]
 
 

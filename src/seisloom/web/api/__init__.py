@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from seisloom import __version__
-from seisloom.web.api import basemap, channels, docs, files, jobs, reports, saved, sources
+from seisloom.web.api import basemap, channels, docs, files, jobs, reports, saved, settings, sources
 from seisloom.web.api.docs import describe
 from seisloom.web.api.errors import RESPONSES, add_error_handlers
 from seisloom.web.services import Services
@@ -13,6 +13,7 @@ from seisloom.web.services import Services
 MODULES = (
     sources,
     channels,
+    settings,
     saved,
     basemap,
     jobs,
