@@ -59,7 +59,7 @@ def serve(
         "--memory": memory, "--stale": stale, "--max-channels": max_channels, "--max-pairs": max_pairs,
         "--max-days": max_days, "--max-picks": max_picks, "--max-train-minutes": max_train_minutes,
     }  # fmt: skip
-    command = [sys.executable, "-P", "-m", "seisloom", "work", workspace, *_arguments(same)]
+    command = [sys.executable, "-P", "-m", "seisloom", "work", workspace, "--with-parent", *_arguments(same)]
     number = 0 if no_worker else workers
 
     def ready() -> None:
@@ -72,8 +72,9 @@ def serve(
         if open_browser:
             typer.launch(address)
 
-    with Workers(command, number, services.board, typer.echo):
-        web.serve(services, bound, ready, {host, *(allow_host or ())}, root_path)
+    with Workers(command, number, services.board, typer.echo) as kept:
+        services.wake = kept.wake
+        web.serve(services, bound, ready, {host, *(allow_host or ())}, root_path, kept.stop)
 
 
 def _arguments(options: Mapping[str, object]) -> list[str]:

@@ -61,10 +61,11 @@ def serve(
     ready: Callable[[], None],
     names: Iterable[str] = (),
     root_path: str = "",
+    ending: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve on a bound socket until interrupted; ``ready`` is called when requests are answered.
 
-    ``names`` are host names of the service, ``root_path`` the path below which a proxy serves it.
+    ``ending`` is called as soon as it is to end. ``names`` are host names of the service, ``root_path`` the path below which a proxy serves it.
     """
 
     class Server(uvicorn.Server):
@@ -72,6 +73,10 @@ def serve(
             await super().startup(sockets)
             if self.started:
                 ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            ending()
+            await super().shutdown(sockets)
 
     app = make_app(services, names)
     config = uvicorn.Config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -22,6 +23,8 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     token: str | None = None
     stale_after_s: float = STALE_AFTER_S
+    wake: Callable[[], None] = lambda: None
+    """Tells workers of this process that there is a job; others find it a little later."""
     storage: Storage = field(init=False)
     board: Board = field(init=False)
     days: DayReports = field(init=False)

@@ -20,13 +20,14 @@ STEADY_S, LONGEST_WAIT_S = 60.0, 60.0
 class Workers:
     """Keeps ``count`` processes of a command running; a context.
 
-    The command must end when its standard input does, which it also does where this process is killed. The jobs of one that
-    died are given back at once.
+    The command must look for jobs when there is something on its standard input, and end when that does, as it also does
+    where this process is killed. The jobs of one that died are given back at once.
     """
 
     def __init__(self, command: Sequence[str], count: int, board: Board, tell: Callable[[str], None]) -> None:
         self.command, self.board, self._tell = list(command), board, tell
         self._ending = threading.Event()
+        self._running: set[subprocess.Popen[bytes]] = set()
         self._threads = [threading.Thread(target=self._keep, daemon=True) for _ in range(count)]
 
     def __enter__(self) -> Workers:
@@ -34,8 +35,20 @@ class Workers:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Begin to end them."""
         self._ending.set()
+
+    def wake(self) -> None:
+        """Have them look for jobs now."""
+        for process in list(self._running):
+            with suppress(OSError, ValueError):  # it has just ended
+                assert process.stdin
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         for thread in self._threads:
             thread.join()
 
@@ -46,9 +59,11 @@ class Workers:
             began = time.monotonic()
             # A session of its own: Ctrl-C is the server's to act upon.
             process = subprocess.Popen(self.command, stdin=subprocess.PIPE, start_new_session=True)
+            self._running.add(process)
             try:
                 self._watch(process)
             finally:
+                self._running.discard(process)
                 _end(process)
                 self._release(process.pid)
             if self._ending.is_set():

@@ -137,7 +137,9 @@ def cancel(job_id: JobId, services: Served) -> ListedJob:
 @router.post("/{job_id}/retry")
 def retry(job_id: JobId, services: Served) -> ListedJob:
     """Have an ended job done again; days that are done are not done again."""
-    return seen(services.board.retry(job_id), services)
+    job = services.board.retry(job_id)
+    services.wake()
+    return seen(job, services)
 
 
 @router.delete("/{job_id}", status_code=204)
@@ -148,6 +150,7 @@ def delete(job_id: JobId, services: Served) -> None:
 
 def created(job_id: str, services: Services, request: Request, response: Response) -> ListedJob:
     """The answer to a request for a job: the job, and where it is from now on."""
+    services.wake()
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/jobs/{job_id}"
     return seen(services.board.job(job_id), services)
 
