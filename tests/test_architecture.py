@@ -27,8 +27,8 @@ LEVELS = (
     {"plot", "export"},
     {"figures"},
     {"phaselink_figures"},
-    {"demo", "jobs"},
-    {"web"},
+    {"jobs"},
+    {"demo", "web"},
     {"cli"},
     {"__main__"},
 )

@@ -87,8 +87,9 @@ class Board:
 
     def progress(self, job_id: str) -> dict[str, Any]:
         """How far whoever works at a job is, empty where nobody has said yet."""
+        data = self.storage.get(f"jobs/{check_id(job_id)}/progress.json")
         try:
-            held = json.loads(self.storage.get(f"jobs/{check_id(job_id)}/progress.json") or b"{}")
+            held = json.loads(data or b"{}")
         except ValueError:
             return {}
         return held if isinstance(held, dict) else {}
@@ -112,9 +113,14 @@ class Board:
             self.storage.delete(self.storage.keys(f"{folder}/{job_id}"))
         self.storage.delete([f"jobs/{job_id}/progress.json"])
 
-    def claim(self, worker: str) -> Claim | None:
-        """The job that has waited longest, or one whose worker is no longer heard of; None where there is nothing to do."""
+    def claim(self, worker: str, job_id: str | None = None) -> Claim | None:
+        """The job that has waited longest, or one whose worker is no longer heard of; None where there is nothing to do.
+
+        With ``job_id`` that one or none.
+        """
         for job in reversed(self.jobs()):
+            if job_id not in (None, job.id):
+                continue
             free = job.state == "waiting" or (job.state == "running" and self._stale(job))
             if free and (claim := self._claim(job, worker)):
                 return claim
