@@ -42,7 +42,6 @@ export default {
     this.base = new BaseMap(map, window.path_prefix + this.baseUrl, this.baseVersion);
     this.legend = new Legend(map, (hidden) => this.marks?.setHidden(hidden));
     this.marks = new Marks(map, this.palette, (groups) => this.legend.setGroups(groups));
-    this.box = new Box(map, (box) => this.$emit("box", box), (on) => this.showDrawing(on));
     this.addTools();
     this.listen();
     this.isReady();
@@ -66,9 +65,7 @@ export default {
     addTools() {
       const buttons = [];
       if (this.boxTool) {
-        const draw = (on) => this.box.draw(on);
-        this.showDrawing = (on) => draw.show(on);
-        buttons.push({ icon: "highlight_alt", title: "Draw a rectangle", toggle: true, act: draw });
+        buttons.push({ icon: "highlight_alt", title: "Draw a rectangle", toggle: true, act: (on) => this.box.draw(on) });
       }
       buttons.push({ icon: "zoom_out_map", title: "Show everything", act: () => this.fit() });
       const lines = (on, show) => {
@@ -87,9 +84,9 @@ export default {
       const online = localStorage.getItem(TILES_KEY) === "on";
       if (online) this.showTiles(true);
       buttons.push({ icon: "public", title: "Online map (OpenStreetMap)", toggle: true, on: online, act: tiles });
-      addButtons(this.map, buttons);
+      const [first] = addButtons(this.map, buttons);
+      this.box = new Box(this.map, (box) => this.$emit("box", box), this.boxTool ? first : () => {});
     },
-    showDrawing() {},
     showTiles(on) {
       this.tiles ??= onlineTiles();
       if (on) this.tiles.addTo(this.map);
@@ -212,7 +209,7 @@ export default {
       this.tip.remove();
       L.popup({ maxWidth: 440, minWidth: 220, className: "sl-map-popup-frame" })
         .setLatLng(this.copyNear(latitude, longitude, near))
-        .setContent(popupContent(content))
+        .setContent(popupContent(content, (action) => this.$emit("action", { id, action })))
         .openOn(this.map);
     },
   },

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import nicegui.elements.leaflet  # registers the module nicegui-leaflet, which map.js imports
-from nicegui import ui
 from nicegui.awaitable_response import AwaitableResponse
 from nicegui.element import Element
 
 from seisloom import __version__
 from seisloom.plot.style import COLOURS
+from seisloom.web.components.style import add_style
 
 _LEAFLET = Path(nicegui.elements.leaflet.__file__).parent / "dist"
 PARTS = ["map_canvas.js", "map_base.js", "map_marks.js", "map_tools.js"]
@@ -39,11 +39,11 @@ class Map(Element, component="map.js", dependencies=PARTS):
     - ``set_box([west, south, east, north])``: the rectangle; None for none; west > east across ±180°. ``draw_box(on)``
       starts or ends drawing it with the pointer.
     - ``popup(id, content)``: a popup at a marker. ``content``: ``title``, ``subtitle``, ``rows`` ([[name, value], ...]),
-      ``table`` (list of rows, the first its header), ``note``, ``link`` ([text, address]); all shown as text, never as HTML.
-      None closes it.
+      ``table`` (list of rows, the first its header), ``note``, ``link`` ([text, address]), ``actions`` ([[text, name],
+      ...], buttons); all shown as text, never as HTML. None closes it.
 
     Events: ``ready``; ``pick`` ``{layer, id, shift}`` for a click on a marker or line, ``nothing`` for a click beside them;
-    ``hover`` ``{layer, id}``, or null when the pointer leaves; ``box`` [west, south, east, north] or null, when drawn or
+    ``hover`` ``{layer, id}``, or null when the pointer leaves; ``action`` ``{id, action}`` for a button in a popup; ``box`` [west, south, east, north] or null, when drawn or
     taken away by the user; ``view`` ``{latitude, longitude, zoom}`` when moved. In Python, ``event.args`` is that.
     """
 
@@ -52,7 +52,7 @@ class Map(Element, component="map.js", dependencies=PARTS):
         under which the browser tab keeps the view over a reload."""
         super().__init__()
         self.add_resource(_LEAFLET)
-        ui.add_head_html('<link rel="stylesheet" href="/static/map.css">')
+        add_style("map")
         self.classes("sl-map")
         self._props |= {
             "label": label,

@@ -12,7 +12,9 @@ function make(tag, classes, parent, text) {
 }
 
 // A corner of the map with buttons; each turns something on and off, or does something at once (toggle false).
+// Returns, for each, a function that shows whether it is on.
 export function addButtons(map, buttons) {
+  const shown = [];
   const bar = new L.Control({ position: "topleft" });
   bar.onAdd = () => {
     const box = make("div", "leaflet-bar sl-map-buttons");
@@ -26,11 +28,12 @@ export function addButtons(map, buttons) {
       const show = (state) => toggle && button.setAttribute("aria-pressed", String(state));
       show(Boolean(on));
       button.onclick = () => act(button.getAttribute("aria-pressed") !== "true", show);
-      act.show = show;
+      shown.push(show);
     }
     return box;
   };
   bar.addTo(map);
+  return shown;
 }
 
 function swatch(colour, shape) {
@@ -202,8 +205,8 @@ export class Box {
   }
 }
 
-// The content of a popup as elements; everything in it is text.
-export function popupContent({ title, subtitle, rows, table, note, link }) {
+// The content of a popup as elements; everything in it is text. ``act`` hears which of its actions is wanted.
+export function popupContent({ title, subtitle, rows, table, note, link, actions }, act) {
   const box = make("div", "sl-map-popup");
   if (title) make("div", "sl-map-popup-title", box, title);
   if (subtitle) make("div", "sl-muted", box, subtitle);
@@ -225,5 +228,10 @@ export function popupContent({ title, subtitle, rows, table, note, link }) {
   }
   if (note) make("div", "sl-muted sl-map-popup-note", box, note);
   if (link) make("a", "", box, link[0]).href = link[1];
+  for (const [text, action] of actions ?? []) {
+    const button = make("button", "sl-map-popup-action", box, text);
+    button.type = "button";
+    button.onclick = () => act(action);
+  }
   return box;
 }

@@ -1,0 +1,132 @@
+import * as AgGrid from "nicegui-aggrid";
+
+const number = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
+const day = ({ value }) => (value == null ? "" : value.replace(/T00:00:00Z$/, "").replace("T", " ").replace(/Z$/, ""));
+const text = { filter: "agTextColumnFilter" };
+const numeric = { filter: "agNumberColumnFilter", type: "rightAligned" };
+const COLUMNS = [
+  { field: "network", headerName: "Network", width: 100, ...text },
+  { field: "station", headerName: "Station", width: 100, ...text },
+  { field: "location", headerName: "Location", width: 100, ...text },
+  { field: "channel", headerName: "Channel", width: 100, ...text },
+  { field: "latitude", headerName: "Latitude", headerTooltip: "degrees", width: 105, valueFormatter: number(4), ...numeric },
+  { field: "longitude", headerName: "Longitude", headerTooltip: "degrees", width: 110, valueFormatter: number(4), ...numeric },
+  { field: "elevation_m", headerName: "Elevation, m", width: 125, valueFormatter: number(0), ...numeric },
+  { field: "sample_rate_hz", headerName: "Rate, Hz", width: 105, ...numeric },
+  { field: "start", headerName: "From", headerTooltip: "UTC", width: 115, valueFormatter: day, ...text },
+  { field: "end", headerName: "To", headerTooltip: "UTC; empty: still open", width: 115, valueFormatter: day, ...text },
+  { field: "sensor", headerName: "Sensor", width: 200, ...text },
+  { field: "site", headerName: "Site", width: 200, ...text },
+  { field: "depth_m", headerName: "Depth, m", headerTooltip: "of the sensor below the ground", width: 110, valueFormatter: number(1), ...numeric },
+  { field: "azimuth_deg", headerName: "Azimuth, °", headerTooltip: "clockwise from north", width: 120, valueFormatter: number(1), ...numeric },
+  { field: "dip_deg", headerName: "Dip, °", headerTooltip: "down from horizontal", width: 100, valueFormatter: number(1), ...numeric },
+];
+const stationOf = (row) => `${row.network}.${row.station}`;
+
+export default {
+  template: '<div class="sl-table" role="region" :aria-label="label"></div>',
+  props: { label: String },
+  created() {
+    this.station = null;
+  },
+  mounted() {
+    AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
+    const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
+      fontFamily: "inherit",
+      fontSize: 13,
+      rowHeight: 28,
+      headerHeight: 32,
+      spacing: 5,
+      cellHorizontalPadding: 10,
+      wrapperBorderRadius: 8,
+      borderColor: "var(--sl-line)",
+      backgroundColor: "var(--sl-map-paper)",
+      foregroundColor: "var(--sl-text)",
+      headerBackgroundColor: "var(--sl-soft)",
+      accentColor: "var(--q-primary)",
+    });
+    this.grid = AgGrid.createGrid(this.$el, {
+      theme,
+      columnDefs: COLUMNS,
+      defaultColDef: { floatingFilter: true, suppressHeaderMenuButton: true, suppressFloatingFilterButton: true },
+      rowData: [],
+      getRowId: ({ data }) => data.key,
+      rowSelection: { mode: "multiRow", selectAll: "filtered", enableClickSelection: false },
+      selectionColumnDef: { width: 44, pinned: "left", resizable: false },
+      rowClassRules: { "sl-row-lit": ({ data }) => this.station !== null && stationOf(data) === this.station },
+      animateRows: false,
+      suppressScrollOnNewData: true,
+      suppressNoRowsOverlay: true,
+      tooltipShowDelay: 500,
+      onSelectionChanged: ({ api }) => this.$emit("chosen", api.getSelectedNodes().length),
+      onFilterChanged: ({ api }) => this.$emit("shown", api.getDisplayedRowCount()),
+      onSortChanged: () => this.$emit("sorted"),
+      onCellMouseOver: ({ data }) => this.point(stationOf(data)),
+      onCellMouseOut: () => this.point(null),
+      onCellFocused: ({ api, rowIndex }) => {
+        const row = api.getDisplayedRowAtIndex(rowIndex);
+        if (row && this.$el.matches(":focus-within")) this.point(stationOf(row.data));
+      },
+      onRowDoubleClicked: ({ data }) => this.$emit("open", stationOf(data)),
+      onCellKeyDown: ({ event, data }) => event.key === "Enter" && this.$emit("open", stationOf(data)),
+    });
+    const dark = () => {
+      this.$el.dataset.agThemeMode = document.body.classList.contains("body--dark") ? "dark" : "light";
+    };
+    this.themes = new MutationObserver(dark);
+    this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    dark();
+  },
+  unmounted() {
+    this.themes.disconnect();
+    this.grid.destroy();
+  },
+  methods: {
+    point(station) {
+      this.highlight(station);
+      this.$emit("hover", station);
+    },
+    set_rows(rows) {
+      this.station = null;
+      this.grid.setGridOption("rowData", rows);
+      this.$emit("shown", this.grid.getDisplayedRowCount());
+      this.$emit("chosen", this.grid.getSelectedNodes().length);
+    },
+    choose(on) {
+      if (on) this.grid.selectAll("filtered");
+      else this.grid.deselectAll("all");
+    },
+    choose_station(station, on) {
+      const nodes = [];
+      this.grid.forEachNode((node) => stationOf(node.data) === station && nodes.push(node));
+      this.grid.setNodesSelected({ nodes, newValue: on });
+    },
+    highlight(station) {
+      if (station === this.station) return;
+      const before = this.station;
+      this.station = station;
+      const rowNodes = this.grid.getRenderedNodes().filter(({ data }) => [before, station].includes(stationOf(data)));
+      if (rowNodes.length) this.grid.redrawRows({ rowNodes });
+    },
+    reveal(station) {
+      let first = null;
+      this.grid.forEachNodeAfterFilterAndSort((node) => {
+        if (first === null && stationOf(node.data) === station) first = node;
+      });
+      if (first) this.grid.ensureNodeVisible(first, "middle");
+    },
+    chosen() {
+      return this.grid.getSelectedNodes().map((node) => node.data);
+    },
+    state() {
+      const { filter, sort } = this.grid.getState();
+      return { filter, sort, chosen: this.grid.getSelectedNodes().map((node) => node.id) };
+    },
+    restore({ filter, sort, chosen }) {
+      this.grid.setFilterModel(filter?.filterModel ?? null);
+      this.grid.applyColumnState({ state: sort?.sortModel ?? [], defaultState: { sort: null } });
+      const nodes = chosen.map((id) => this.grid.getRowNode(id)).filter(Boolean);
+      this.grid.setNodesSelected({ nodes, newValue: true });
+    },
+  },
+};
