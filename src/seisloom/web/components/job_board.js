@@ -13,6 +13,15 @@ export const STATES = {
   cancelled: { word: "Cancelled", icon: "block" },
 };
 
+const STAGES = {
+  metadata: "Station metadata",
+  records: "Reading records",
+  correlation: "Correlating",
+  training: "Training",
+  links: "Linking picks",
+  events: "Locating events",
+};
+
 const RUNNING_MS = 1000;
 const QUIET_MS = 5000;
 const SILENT_MS = 8000; // a worker beats every few seconds
@@ -22,7 +31,7 @@ let timer = null;
 let asking = null;
 
 export async function api(method, path, type = "json") {
-  const answer = await fetch(`/api${path}`, { method, headers: { Accept: "application/json" } });
+  const answer = await fetch(`api${path}`, { method, headers: { Accept: "application/json" } });
   if (answer.ok) return answer.status === 204 ? null : answer[type]();
   const told = await answer.json().catch(() => ({}));
   const fault = new Error(typeof told.detail === "string" ? told.detail : `The server answered ${answer.status}.`);
@@ -39,7 +48,7 @@ async function ask() {
     const jobs = await api("GET", "/jobs");
     const running = jobs.filter((job) => job.state === "running");
     const told = await Promise.all(
-      running.map((job) => api("GET", `/jobs/${encodeURIComponent(job.id)}/progress`).catch(() => null)),
+      running.map((job) => api("GET", `/jobs/${encodeURIComponent(job.id)}/progress?days=0`).catch(() => null)),
     );
     running.forEach((job, i) => told[i] && note(job.id, told[i]));
     board.jobs = jobs;
@@ -85,10 +94,16 @@ export function leave() {
   document.removeEventListener("visibilitychange", look);
 }
 
-// How many jobs are before one that waits: workers take the oldest first, of whatever kind.
-export function ahead(job) {
-  const older = (other) => other.state === "waiting" && other.submitted < job.submitted;
-  return board.jobs?.filter(older).length ?? 0;
+// What there is to say of a job that waits.
+export function place(job) {
+  const before = (job.position ?? 1) - 1;
+  return before ? `${count(before)} ${before === 1 ? "job" : "jobs"} before it` : "Next in the queue";
+}
+
+// What its worker is doing.
+export function stage(job) {
+  const name = board.progress[job.id]?.stage;
+  return name ? (STAGES[name] ?? `${name[0].toUpperCase()}${name.slice(1)}`) : "Starting";
 }
 
 // The share of a job that is done, null where that is not known.

@@ -1,5 +1,5 @@
 // The jobs of one kind, newest first, with their states; a click or Enter chooses one.
-import { STATES, ago, ahead, board, duration, join, leave, refresh, share, titleOf } from "job_board";
+import { STATES, ago, board, duration, join, leave, place, refresh, share, stage, titleOf } from "job_board";
 
 export default {
   props: { kind: String, selected: String, empty: String },
@@ -28,14 +28,11 @@ export default {
     share,
     refresh,
     line(job) {
-      if (job.state === "waiting") {
-        const before = ahead(job);
-        return before ? `${before} job${before === 1 ? "" : "s"} before it` : "next in the queue";
-      }
+      if (job.state === "waiting") return place(job);
       if (job.state === "failed" && job.message) return job.message;
       if (job.state !== "running") return ago(job.ended ?? job.submitted);
       const left = board.progress[job.id]?.seconds_left;
-      return left == null ? "starting" : `${duration(left)} left`;
+      return left == null ? stage(job) : `${stage(job)}, ${duration(left)} left`;
     },
     percent(job) {
       const done = share(job);

@@ -1,17 +1,17 @@
 // One job, live: how far it is, what came of it, what to know of it, and what can be done with it.
-import { STATES, ahead, api, board, count, duration, join, leave, refresh, share, titleOf, utc } from "job_board";
+import { STATES, api, board, count, duration, join, leave, place, refresh, share, stage, titleOf, utc } from "job_board";
 
-const STAGES = {
-  metadata: "Station metadata", records: "Reading records", correlation: "Correlating",
-  training: "Training", links: "Linking picks", events: "Locating events",
-};
-const SHOWN = 200; // warnings drawn; all of them are in problems.csv
+// Of the result, what is said elsewhere.
+const TOLD = ["folder", "message", "problems", "seconds"];
+const SHOWN = 200; // warnings and files drawn; all are in problems.csv and in the archive
 const EVERY = 3; // turns of the board between two questions for warnings and log while a job runs
+
+const nothing = () => ({ problems: { problems: [], count: 0 }, log: { log: [], text: "" }, files: { files: [], count: 0 }, fault: "" });
 
 export default {
   props: { job_id: String, links: Array, empty: String },
   emits: ["deleted"],
-  data: () => ({ STATES, problems: [], log: [], files: [], fault: "", asks: false, busy: false, open: { warnings: true } }),
+  data: () => ({ STATES, ...nothing(), asks: false, busy: false, open: { warnings: true } }),
   mounted: join,
   unmounted: leave,
   computed: {
@@ -34,28 +34,25 @@ export default {
     },
     headline() {
       const job = this.job;
-      const before = ahead(job);
-      if (job.state === "waiting") {
-        return before ? `Waiting: ${before} job${before === 1 ? " is" : "s are"} before it.` : "Next in the queue.";
-      }
-      if (job.state === "running") return STAGES[this.progress.stage] ?? "Starting";
+      if (job.state === "waiting") return [job.message, `${place(job)}.`].filter(Boolean).join("\n");
+      if (job.state === "running") return stage(job);
       return job.message || { done: "Finished.", failed: "It failed.", cancelled: "Cancelled; what was made stays." }[job.state];
     },
     facts() {
       const p = this.progress;
       const of = (some, all) => (all == null ? "–" : `${count(some ?? 0)} of ${count(all)}`);
       const took = this.ended ? (Date.parse(this.job.ended) - Date.parse(this.job.started ?? this.job.ended)) / 1000 : p.elapsed_s;
-      const last = this.ended ? ["Ended", utc(this.job.ended)] : ["Time left", duration(p.seconds_left)];
       const own = this.job.kind === "correlation"
         ? [["Day", p.day ?? "–"], ["Days done", of(p.days_done, p.days)], ["Channels of the day", of(p.channels_done, p.channels)],
           ["Pairs of the day", of(p.pairs_done, p.pairs)], ["Rate", p.rate_pairs_s ? `${count(Math.round(p.rate_pairs_s))} pairs/s` : "–"]]
         : [["Done", of(p.done, p.total)], ["Events so far", count(p.events)]];
-      return [...(this.ended ? this.results : own), ["Time", duration(took)], last];
+      if (this.ended) return [...this.results, ["Took", duration(took)]];
+      return [...own, ["Time so far", duration(took)], ["Time left", duration(p.seconds_left)]];
     },
     results() {
-      const plain = ([, value]) => ["number", "string"].includes(typeof value);
+      const plain = ([name, value]) => ["number", "string"].includes(typeof value) && !TOLD.includes(name);
       const words = (name) => `${name[0].toUpperCase()}${name.slice(1)}`.replaceAll("_", " ");
-      const shown = Object.entries(this.job.result ?? {}).filter(([name, value]) => name !== "folder" && plain([name, value]));
+      const shown = Object.entries(this.job.result ?? {}).filter(plain);
       return shown.map(([name, value]) => [words(name), typeof value === "number" ? count(value) : value]);
     },
     silence() {
@@ -63,12 +60,16 @@ export default {
       return seconds ? `No sign of life from the worker for ${duration(seconds)}. Another one takes the job over if it stays so.` : "";
     },
     shownProblems() {
-      return this.problems.slice(-SHOWN).reverse();
+      return this.problems.problems.toReversed();
+    },
+    // The pieces of an archive are many, and of no use one by one.
+    shownFiles() {
+      return this.files.files.filter((file) => !file.path.includes(".zarr/")).slice(0, SHOWN);
     },
   },
   watch: {
     job_id() {
-      Object.assign(this, { problems: [], log: [], files: [], fault: "", asks: false });
+      Object.assign(this, nothing(), { asks: false });
       this.look();
     },
     "job.state"() {
@@ -83,12 +84,17 @@ export default {
     async look() {
       const job = this.job;
       if (!job) return;
-      const part = async (path) => {
-        const answer = await api("GET", `${this.where}/${path}`).catch(() => []);
-        return Array.isArray(answer) ? answer : (answer[path] ?? []);
-      };
-      const [problems, log, files] = await Promise.all(["problems", "log", "files"].map(part));
+      const part = (name, query) => api("GET", `${this.where}/${name}?${query}`).catch(() => this[name]);
+      const [problems, log, files] = await Promise.all([
+        part("problems", `limit=${SHOWN}`),
+        this.open.log ? part("log", "lines=200") : this.log,
+        this.open.files ? part("files", "limit=10000") : this.files,
+      ]);
       if (job.id === this.job_id) Object.assign(this, { problems, log, files });
+    },
+    unfold(part, open) {
+      this.open[part] = open;
+      if (open) this.look();
     },
     async act(method, path) {
       this.busy = true;
@@ -110,7 +116,7 @@ export default {
       return target.replace("{id}", encodeURIComponent(this.job_id));
     },
     file(path) {
-      return `/api${this.where}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
+      return `api${this.where}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
     },
     size(bytes) {
       const power = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
@@ -140,33 +146,38 @@ export default {
       <nav v-if="job.state === 'done'" class="sl-jobpanel-links" aria-label="Results">
         <q-btn v-for="[label, target, icon] in links" :key="target" unelevated no-caps color="primary" :icon="icon" :label="label"
           type="a" :href="link(target)" />
-        <q-btn outline no-caps color="primary" icon="folder_zip" label="All files" type="a" :href="'/api' + where + '/archive'" />
+        <q-btn outline no-caps color="primary" icon="folder_zip" label="All files" type="a" :href="'api' + where + '/archive'" />
       </nav>
-      <details :open="open.warnings" @toggle="open.warnings = $event.target.open">
-        <summary>Warnings <b>{{ count(problems.length) }}</b></summary>
-        <div v-if="problems.length" class="sl-jobpanel-scroll" tabindex="0" aria-label="Warnings"><table>
+      <details :open="open.warnings" @toggle="unfold('warnings', $event.target.open)">
+        <summary>Warnings <b>{{ count(problems.count) }}</b></summary>
+        <div v-if="problems.count" class="sl-jobpanel-scroll" tabindex="0" aria-label="Warnings"><table>
           <thead><tr><th>Day</th><th>Channel</th><th>What</th></tr></thead>
-          <tbody><tr v-for="(problem, i) in shownProblems" :key="problems.length - i">
+          <tbody><tr v-for="(problem, i) in shownProblems" :key="problems.count - i">
             <td>{{ problem.day }}</td><td>{{ problem.channel }}</td>
             <td><q-icon v-if="problem.failed || problem.unused" name="warning" aria-hidden="true" />
               {{ problem.failed ? 'Source failed: ' : problem.unused ? 'Not used: ' : '' }}{{ problem.message }}</td>
           </tr></tbody></table>
-          <p v-if="problems.length > shownProblems.length" class="sl-muted">The newest {{ shownProblems.length }} are shown.
-            All of them are in problems.csv.</p></div>
+          <p v-if="problems.count > shownProblems.length" class="sl-muted">The newest {{ shownProblems.length }} are shown.</p></div>
         <p v-else class="sl-muted">None{{ ended ? '.' : ' so far.' }}</p>
+        <a v-if="problems.count" :href="'api' + where + '/problems.csv'" download>All as CSV</a>
       </details>
-      <details :open="open.log" @toggle="open.log = $event.target.open">
+      <details :open="open.log" @toggle="unfold('log', $event.target.open)">
         <summary>Log</summary>
-        <ol class="sl-jobpanel-scroll sl-jobpanel-log" tabindex="0" aria-label="Log">
-          <li v-for="(entry, i) in log" :key="i"><time>{{ utc(entry.at) }}</time> {{ entry.event }}
-            <span v-if="entry.by" class="sl-muted">{{ entry.by }}</span> {{ entry.message }}</li></ol>
+        <div class="sl-jobpanel-scroll" tabindex="0" aria-label="Log"><ol>
+          <li v-for="(entry, i) in log.log" :key="i"><time>{{ utc(entry.at) }}</time> {{ entry.event }}
+            <span v-if="entry.by" class="sl-muted">by {{ entry.by }}</span> {{ entry.message }}</li></ol>
+          <pre v-if="log.text">{{ log.text }}</pre></div>
       </details>
-      <details :open="open.files" @toggle="open.files = $event.target.open">
-        <summary>Files <b>{{ count(files.length) }}</b></summary>
-        <ul class="sl-jobpanel-scroll" tabindex="0" aria-label="Files"><li v-for="f in files" :key="f.path">
-          <a :href="file(f.path)" download>{{ f.path }}</a> <span class="sl-muted">{{ size(f.size) }}</span></li></ul>
+      <details :open="open.files" @toggle="unfold('files', $event.target.open)">
+        <summary>Files</summary>
+        <ul class="sl-jobpanel-scroll" tabindex="0" aria-label="Files">
+          <li v-for="f in shownFiles" :key="f.path"><a :href="file(f.path)" download>{{ f.path }}</a>
+            <span class="sl-muted">{{ size(f.size) }}</span></li>
+          <li v-if="files.count > shownFiles.length" class="sl-muted">
+            and {{ count(files.count - shownFiles.length) }} more, in the archive of all files</li></ul>
       </details>
-      <p class="sl-jobpanel-id sl-muted">Job {{ job.id }} · submitted {{ utc(job.submitted) }}{{ job.worker ? ' · ' + job.worker : ''
+      <p class="sl-jobpanel-id sl-muted">Job {{ job.id }} · submitted {{ utc(job.submitted) }}{{ job.ended ? ' · ended ' + utc(job.ended) : ''
+        }}{{ job.worker ? ' · ' + job.worker : ''
         }}{{ job.attempts > 1 ? ' · taken up ' + job.attempts + ' times' : '' }}</p>
       <q-dialog v-model="asks"><q-card role="alertdialog" aria-label="Delete the job">
         <q-card-section>Delete “{{ titleOf(job) }}” with all its files? This cannot be undone.</q-card-section>

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-
-def add_style(name: str) -> None:
-    """Load ``static/NAME.css`` with the page."""
-    ui.add_head_html(f'<link rel="stylesheet" href="/static/{name}.css">')
+from seisloom.web.components.style import add_style
 
 
 class JobList(Element, component="job_list.js", dependencies=["job_board.js"]):
