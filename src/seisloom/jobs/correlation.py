@@ -135,7 +135,7 @@ class _Teller:
 
 def _line(day: DayReport, state: str) -> str:
     unused = [p.channel for p in day.problems if p.unused]
-    notes = [f"{len(unused)} channels not used ({_some(unused)})"] if unused else []
+    notes = [f"not used: {_some(unused)}"] if unused else []
     notes += ["incomplete, the source failed"] if state == "incomplete" else []
     return "; ".join(
         [
@@ -155,7 +155,7 @@ def _result(summary: Summary) -> dict[str, Any]:
     if len(failed):
         days, channels = sorted(set(failed["day"])), sorted(set(failed["channel"]))
         result["message"] = (
-            f"{len(days)} of {totals['days']:,} days are incomplete ({_some(days)}): the source failed for "
+            f"days left incomplete: {len(days):,} of {totals['days']:,} ({_some(days)}), because the source failed for "
             f"{_some(channels)} ({failed['message'].iloc[0]}); retry tries these days again"
         )
     return result

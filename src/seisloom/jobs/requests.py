@@ -168,7 +168,10 @@ def _correlation(storage: Storage, where: str, card: dict[str, Any]) -> Correlat
     if start is None:
         start, last = span_of(channels, f"{where}/{STATIONS}")
         end = end or last
-    day_range(start, end)  # dates that cannot be read are refused here
+    try:
+        day_range(start, end)
+    except InputError as error:
+        raise InputError(f"{where}/{CARD}: {error}") from error
     return CorrelationRequest(channels, settings, card.get("source"), start, end or start, card.get("name") or "")
 
 

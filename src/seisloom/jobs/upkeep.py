@@ -54,12 +54,17 @@ class Foreign:
         return False
 
 
-def sweep(board: Board) -> None:
+def sweep(board: Board, tell: Callable[[str], None]) -> None:
     """Remove objects that somebody wrote for a job after it was deleted, or that its deletion left."""
     deleted = {job_id for job_id, job in board.everything().items() if job.state == "deleted"}
-    if deleted:
-        for job_id in deleted & (folders(board.storage, "incoming") | folders(board.storage, "processed")):
+    if not deleted:
+        return
+    for job_id in deleted & (folders(board.storage, "incoming") | folders(board.storage, "processed")):
+        if any(
+            board.storage.keys(f"{folder}/{job_id}") for folder in ("incoming", "processed")
+        ):  # folders may be empty
             board.clear(job_id)
+            tell(f"{job_id}: files of this deleted job are removed; for a new job use another id")
 
 
 def folders(storage: Storage, prefix: str) -> set[str]:

@@ -90,7 +90,7 @@ class Worker:
         """Do a job if there is one: (whether there was, whether there are more to come as far as is known)."""
         settling = self._foreign.adopt()
         if time.monotonic() - self._swept >= SWEEP_S:
-            sweep(self.board)
+            sweep(self.board, self._tell)
             self._swept = time.monotonic()
         if claim := self.board.claim(self.name):
             self._do(claim)
