@@ -108,7 +108,7 @@ def create_archive(
     objects: dict[str, Buffer] = {}
     attributes = {"sign_convention": SIGN_CONVENTION, "seisloom_version": __version__, **(attributes or {})}
     group = zarr.open_group(MemoryStore(objects), path=path, mode="w", zarr_format=3, attributes=attributes)
-    chunk, shard = _pairs_a_chunk(len(pairs), len(lag) * times_a_shard)
+    chunk, shard = pairs_a_chunk(len(pairs), len(lag) * times_a_shard)
     ccf = group.create_array(
         "ccf",
         shape=(len(pairs), len(times), len(lag)),
@@ -206,7 +206,7 @@ def _open(storage: Storage, path: str, remedy: str) -> xr.Dataset:
     return data.assign_coords({c: (data[c].dims, data[c].values.astype(object)) for c in names})
 
 
-def _pairs_a_chunk(n_pairs: int, values_a_pair: int) -> tuple[int, int]:
+def pairs_a_chunk(n_pairs: int, values_a_pair: int) -> tuple[int, int]:
     """Pairs of an inner chunk and of a shard, a multiple of it and not much more than there are."""
     chunk = int(np.clip(CHUNK_BYTES // (4 * values_a_pair), 1, n_pairs))
     chunks = int(np.clip(SHARD_BYTES // (4 * values_a_pair * chunk), 1, -(-n_pairs // chunk)))

@@ -76,7 +76,7 @@ class PoliteClient:
         login: tuple[str, str] | None = None,
     ) -> None:
         self.url, self.timeout_s, self.tries = url, timeout_s, tries
-        self._user, self._password = login or (None, None)
+        self._login = login
         self.host = urlsplit(url).netloc
         self._slots = threading.BoundedSemaphore(parallel)
         self._rng, self._sleep = rng, sleep
@@ -148,8 +148,8 @@ class PoliteClient:
 
     def _discover(self) -> Client:
         options: dict[str, Any] = {
-            "user": self._user,
-            "password": self._password,
+            "user": self._login and self._login[0],
+            "password": self._login and self._login[1],
             "user_agent": f"seisloom/{__version__} {DEFAULT_USER_AGENT}",
             "service_mappings": {"event": None},
             "timeout": self.timeout_s,

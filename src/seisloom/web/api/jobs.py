@@ -122,7 +122,7 @@ def correlation(
     Refused with words for settings that contradict one another, sources that are not allowed, and jobs beyond the
     limits, with the numbers.
     """
-    asked = _correlation_request(wanted, services, session)
+    asked = correlation_request(wanted, services, session)
     services.sources.spec(asked.source)
     asked.check(services.limits)
     return created(submit(services.board, asked), services, request, response)
@@ -180,7 +180,8 @@ def _shown(job: Job, position: int | None, services: Services) -> ListedJob:
     return ListedJob(**values, position=position)
 
 
-def _correlation_request(wanted: CorrelationJob, services: Services, session: str) -> CorrelationRequest:
+def correlation_request(wanted: CorrelationJob, services: Services, session: str) -> CorrelationRequest:
+    """What is asked, as a job has it; InputError where it cannot be."""
     channels = _channels(wanted, services, session)
     if wanted.start is None:
         start, end = _span(channels)
