@@ -28,7 +28,8 @@ LEVELS = (
     {"figures"},
     {"phaselink_figures"},
     {"jobs"},
-    {"demo", "web"},
+    {"demo"},
+    {"web"},
     {"cli"},
     {"__main__"},
 )

@@ -19,9 +19,13 @@ import seisloom
 import seisloom.demo.association
 import seisloom.demo.noise
 from seisloom import demo
+from seisloom.catalog import read_catalog
 from seisloom.config import CorrelationSettings
+from seisloom.demo.board import begin
 from seisloom.errors import InputError
+from seisloom.jobs import AssociationRequest, Board
 from seisloom.stations import read_stations, write_stations
+from seisloom.storage import Storage
 from tests.jobs import command, network
 
 SOURCE = "synthetic:stations=5,rate=4,seed=3"
@@ -125,7 +129,7 @@ def test_a_terminal_sees_the_bar(tmp_path: Path) -> None:
 def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo.noise, "NETWORK", "stations=5,seed=1,rate=5")
     monkeypatch.setattr(demo.noise, "SETTINGS", CorrelationSettings(fs=5.0, keep="substack", maxlag=60.0))
-    monkeypatch.setattr(demo.association, "TRAIN_MINUTES", 0.1)
+    monkeypatch.setattr(demo.association, "TRAIN_MINUTES", 0.05)
     monkeypatch.setattr(demo.association, "SCENARIO", replace(demo.association.SCENARIO, duration_s=1200.0))
 
 
@@ -141,13 +145,39 @@ def test_the_demonstration_runs_twice(tmp_path: Path) -> None:
     fit = re.search(r"the 10 stacks correlate with it at (0\.\d+) \(median\)", text)
     assert fit is not None
     assert float(fit[1]) > 0.9
-    for line in ("seisloom correlate", "seisloom stack", "3 km/s line"):
+    for line in ("seisloom correlate", "seisloom stack", "3 km/s line", f"seisloom serve {folder / 'workspace'}"):
         assert line in text
-    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("workspace/correlations.zarr/ccf/**/*")}
+    archive = "workspace/processed/demo-noise-1/correlations.zarr/ccf/**/*"
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob(archive)}
+    assert stamps
+    board = Board(Storage(folder / "workspace"))
+    jobs = {job.kind: job for job in board.jobs()}
+    assert {kind: job.state for kind, job in jobs.items()} == {"correlation": "done", "association": "done"}
+    assert jobs["correlation"].result["pairs"] == 10
+    assert len(read_catalog(f"{board.storage.url}/{jobs['association'].result['folder']}").events) > 0
     again: list[str] = []
     demo.run_demo(folder, again.append)
-    assert again == said
+    noise, training = (
+        said.index("Association"),
+        next(i for i, line in enumerate(said) if line.startswith("2. A network")),
+    )
+    assert again[:noise] == said[:noise]
+    assert again[training] == said[training]
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert sorted(job.id for job in board.jobs()) == sorted(job.id for job in jobs.values())
+
+
+def test_jobs_of_the_demonstration_stay_its_own(tmp_path: Path) -> None:
+    board = Board(Storage(tmp_path, create=True))
+    request = AssociationRequest(("picks.csv", b""), ("stations.csv", b""), ("velocity.txt", b""))
+    assert begin(board, "demo", request).job.id == "demo-1"
+    begin(board, "demo", request).fail("interrupted and taken up again")
+    assert begin(board, "demo", request).finish({})
+    board.delete("demo-1")
+    assert begin(board, "demo", request).release()
+    assert board.claim("somebody")
+    with pytest.raises(InputError, match=r"job demo-2 of .* is in the hands of a worker: end it first"):
+        begin(board, "demo", request)
 
 
 @pytest.mark.parametrize("name", ["params.csv", "stations.csv", "notes.txt"])

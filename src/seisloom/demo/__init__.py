@@ -9,20 +9,26 @@ from seisloom.errors import InputError
 
 # Tells the demonstration's own folder from one that holds something of the user's.
 MARK = "about-this-folder.txt"
+WORKSPACE = "workspace"
 
 
 def run_demo(folder: Path, say: Callable[[str], None]) -> None:
     """Run the noise job and the association job in ``folder``, and say what is done and what came of it."""
     from seisloom.demo.association import run_association
     from seisloom.demo.noise import run_noise
+    from seisloom.jobs import Board
+    from seisloom.storage import Storage
 
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("Made by seisloom demo, which may write over everything in here.\n", encoding="utf-8")
+    board = Board(Storage(folder / WORKSPACE, create=True))
     say("Noise")
-    run_noise(folder, say)
+    run_noise(folder, board, say)
     say("Association")
-    run_association(folder / "association", say)
+    run_association(folder / "association", board, say)
+    say("Both in the browser (./run in place of seisloom, where that is not on the path):")
+    say(f"     seisloom serve {folder / WORKSPACE} --open")
 
 
 def check_folder(folder: Path) -> None:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seisloom import geo
-from seisloom.associate.job import JobSettings, Result, associate_picks
 from seisloom.associate.network import make_network, region_around
-from seisloom.associate.outputs import write_result
+from seisloom.associate.outputs import REPORT
 from seisloom.associate.scenario import Scenario
 from seisloom.associate.score import match_events, score
 from seisloom.associate.simulate import Simulation, pick_table, simulate
 from seisloom.associate.synthetic import CRUST, synthetic_sites, synthetic_times
-from seisloom.figures import catalog_figures, event_figures, largest_events
-from seisloom.picks import write_picks
+from seisloom.catalog import Catalog, read_catalog
+from seisloom.demo.board import begin
+from seisloom.jobs import AssociationRequest, Board, Claim, Limits, Sources, read_request
+from seisloom.jobs.association import PICKS, run, run_folder
+from seisloom.jobs.requests import AssociationOptions
+from seisloom.picks import read_picks, write_picks
 from seisloom.stations import write_sites
 from seisloom.target import write_whole
 from seisloom.traveltime import write_velocity_model
 
+NAME = "Demonstration: two hours of picks"
+INPUTS = ("picks.csv", "stations.csv", "velocity.txt")
 SCENARIO = Scenario(duration_s=7200.0, events_per_hour=60.0, noise_ratio=1.0, sequence_share=0.5)
 TRAIN_MINUTES = 1.0
 MIN_PICKS = 8
 SEED = 1
 
 
-def run_association(folder: Path, say: Callable[[str], None]) -> None:
+def run_association(folder: Path, board: Board, say: Callable[[str], None]) -> None:
     """Write stations, velocity model and picks, associate them, draw the catalogue and compare it with the truth."""
     folder.mkdir(parents=True, exist_ok=True)
     simulation = write_inputs(folder)
@@ -36,22 +44,34 @@ def run_association(folder: Path, say: Callable[[str], None]) -> None:
         f"1. Two hours of picks at 30 stations in {folder}: {len(simulation.events)} events and {n_noise} noise picks "
         f"among {len(simulation.event)}"
     )
+    claim = begin(board, "demo-association", request(folder))
+    out = Path(board.storage.url) / run_folder(claim.job.id, claim.number)
     say(
         f"2. A network is trained for these stations ({TRAIN_MINUTES:g} min), links the picks, and travel times decide; the same as"
     )
-    inputs = " ".join(str(folder / name) for name in ("picks.csv", "stations.csv", "velocity.txt"))
-    say(f"     seisloom associate {inputs} --out {folder / 'catalog'} --train-minutes {TRAIN_MINUTES:g}")
-    result = find_events(folder)
-    say("   " + str(result.report).replace("\n", "\n   "))
+    inputs = " ".join(str(folder / name) for name in INPUTS)
+    say(f"     seisloom associate {inputs} --out {out} --train-minutes {TRAIN_MINUTES:g}")
+    claim.finish(find_events(board, claim))
+    say("   " + (out / REPORT).read_text(encoding="utf-8").strip().replace("\n", "\n   "))
     say("3. Catalogue (events.csv, assignments.csv, QuakeML, NonLinLoc, HypoInverse) and figures")
-    out = folder / "catalog"
-    write_result(result, out)
-    for path in catalog_figures(result.catalog, result.study.sites, out):
+    for path in sorted(out.glob("*.png")):
         say(f"     {path}")
-    largest = largest_events(result.catalog, 1)
-    for path in event_figures(result.catalog, largest, result.picks, result.study.sites, out, study=result.study):
-        say(f"     {path}")
-    say(f"4. {against_truth(result, simulation)}")
+    say(f"4. {against_truth(read_catalog(out), read_picks(out / PICKS), simulation)}")
+
+
+def request(folder: Path) -> AssociationRequest:
+    """The job of the files in a folder."""
+    picks, stations, velocity = ((name, (folder / name).read_bytes()) for name in INPUTS)
+    options = AssociationOptions(min_picks=MIN_PICKS, train_minutes=TRAIN_MINUTES, seed=SEED)
+    return AssociationRequest(picks, stations, velocity, options, name=NAME)
+
+
+def find_events(board: Board, claim: Claim) -> dict[str, Any]:
+    """Do the job in this process; the result."""
+    wanted = read_request(board.storage, claim.job.id)
+    assert isinstance(wanted, AssociationRequest)
+    threads = os.cpu_count() or 1
+    return run(board.storage, claim.job.id, wanted, claim.number, Sources(), Limits(), threads, 6.0, lambda _: None)
 
 
 def write_inputs(folder: Path) -> Simulation:
@@ -67,25 +87,14 @@ def write_inputs(folder: Path) -> Simulation:
     return simulation
 
 
-def find_events(folder: Path) -> Result:
-    """Associate the files of a folder, as the command does."""
-    from seisloom.picks import read_picks
-    from seisloom.stations import read_sites
-    from seisloom.traveltime import read_velocity_model
-
-    settings = JobSettings(min_picks=MIN_PICKS, train_minutes=TRAIN_MINUTES, seed=SEED, keep=folder / "catalog")
-    sites, model = read_sites(folder / "stations.csv"), read_velocity_model(folder / "velocity.txt")
-    return associate_picks(read_picks(folder / "picks.csv"), sites, model, settings)
-
-
-def against_truth(result: Result, simulation: Simulation) -> str:
+def against_truth(catalog: Catalog, picks: pd.DataFrame, simulation: Simulation) -> str:
     """How many of the true events were found, and where, in a sentence."""
-    assigned = result.catalog.assignments.set_index("pick_index")["event_id"]
-    found = assigned.reindex(result.picks["pick_index"], fill_value=-1).to_numpy(np.int64)
-    true = simulation.event[result.picks["pick_index"].to_numpy()]
+    assigned = catalog.assignments.set_index("pick_index")["event_id"]
+    found = assigned.reindex(picks["pick_index"], fill_value=-1).to_numpy(np.int64)
+    true = simulation.event[picks["pick_index"].to_numpy()]
     s = score(found, true, MIN_PICKS)
     ids, true_ids, _ = match_events(found, true)
-    events = result.catalog.events.set_index("event_id").loc[ids]
+    events = catalog.events.set_index("event_id").loc[ids]
     truth = simulation.events.set_index("event_id").loc[true_ids]
     apart, _, _ = geo.distance_azimuth(events["latitude"], events["longitude"], truth["latitude"], truth["longitude"])
     return (

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
+    from seisloom.jobs import Board
+
 NETWORK = "stations=12,seed=1"
 DAY = "2024-03-01"
+NAME = "Demonstration: noise of 12 stations"
 SETTINGS = CorrelationSettings(keep="substack", substack_len=3600.0, maxlag=60.0)
 
 
-def run_noise(folder: Path, say: Callable[[str], None]) -> None:
+def run_noise(folder: Path, board: Board, say: Callable[[str], None]) -> None:
     """Make the records, run the whole noise job on them and draw every figure; all of it stays in ``folder``."""
+    from seisloom.demo.board import begin
+    from seisloom.jobs import CorrelationRequest
     from seisloom.noise.pipeline import correlate
     from seisloom.noise.response import read_inventories
     from seisloom.noise.stacking import stack_correlations
@@ -28,23 +33,26 @@ def run_noise(folder: Path, say: Callable[[str], None]) -> None:
     from seisloom.waveforms import open_source
     from seisloom.waveforms.synthetic import SyntheticSource, write_dataset
 
-    workspace = folder / "workspace"
     say(f"1. A day of diffuse noise at 12 stations, through real instrument responses, to MiniSEED in {folder}")
     data = write_dataset(SyntheticSource(NETWORK), folder, DAY, 1)
     params = folder / "params.csv"
     params.write_text(write_params_csv(SETTINGS), encoding="utf-8")
+    channels = read_stations(data.stations)
+    claim = begin(board, "demo-noise", CorrelationRequest(channels, SETTINGS, "demo", DAY, DAY, NAME))
+    workspace = Path(board.storage.url) / "processed" / claim.job.id
     say("2. All pairs, hour by hour; the same as")
     say(
         f"     seisloom correlate {data.stations} {params} --source sds:{data.archive} "
         f"--inventory {data.stationxml} --out {workspace}"
     )
     source, inventory = open_source(f"sds:{data.archive}"), read_inventories(data.stationxml)
-    summary = correlate(read_stations(data.stations), SETTINGS, source, workspace, DAY, inventory=inventory)
+    summary = correlate(channels, SETTINGS, source, workspace, DAY, inventory=inventory)
     say(f"   {summary}")
     say("3. Stacks; the same as")
     for method in ("linear", "pws"):
         say(f"     seisloom stack {workspace} --method {method}")
         stack_correlations(workspace, method)
+    claim.finish({**summary.totals(), "problems": len(summary.problems())})
     say("4. Figures")
     for path in draw_figures(workspace, folder / "figures"):
         say(f"     {path}")
