@@ -6,7 +6,7 @@ machine, and no request goes to a private address unless the operator allows it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seisloom.errors import InputError
 from seisloom.jobs.egress import check_url
 from seisloom.waveforms import ChannelQuery, Source, open_source
+from seisloom.waveforms.availability import Availability, availability
 from seisloom.waveforms.recent import Recent
 
 if TYPE_CHECKING:
@@ -85,6 +86,15 @@ class Sources:
         """The channels of a source that match, from the last minutes if somebody has asked; not to be changed."""
         return self._found.get((self.spec(name), query), lambda: self.recent(name).channels(query))
 
+    def availability(
+        self, name: str | None, channel_ids: Sequence[str], start_ns: int, end_ns: int
+    ) -> dict[str, Availability] | None:
+        """What a source has of channels in a span, None where it does not tell; of the last minutes if somebody has asked."""
+        ids = tuple(channel_ids)
+        return self._told.get(
+            (self.spec(name), ids, start_ns, end_ns), lambda: availability(self.recent(name), ids, start_ns, end_ns)
+        )
+
     def offers(self) -> Iterator[Offer]:
         """Every source that has a name: the operator's, the demonstration, the data centres that ObsPy knows."""
         from seisloom.waveforms.centres import data_centres
@@ -130,6 +140,10 @@ class Sources:
     @cached_property
     def _opened(self) -> Recent[Source]:
         return Recent(8)
+
+    @cached_property
+    def _told(self) -> Recent[dict[str, Availability] | None]:
+        return Recent(32)
 
     @cached_property
     def _found(self) -> Recent[pd.DataFrame]:

@@ -23,14 +23,17 @@ from obspy.clients.fdsn.header import URL_MAPPINGS
 
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import parse_stations
+from seisloom.waveforms.availability import parse_availability, span_table
 from seisloom.waveforms.base import NS_PER_S, ChannelQuery, Record
-from seisloom.waveforms.fdsn_client import TRIES, AnswerError, PoliteClient
+from seisloom.waveforms.fdsn_client import TRANSIENT, TRIES, AnswerError, PoliteClient
 from seisloom.waveforms.mseed import decode
 
 SHORTEST_NS = 60 * NS_PER_S
 """Spans that a server refuses as too large are halved down to this."""
 CHUNK = 40
 """Channels in one request for responses: some megabytes of StationXML."""
+MANY = 500
+"""Channels in one request for availability."""
 _log = logging.getLogger(__name__)
 
 
@@ -91,6 +94,36 @@ class FdsnSource:
             parts = pool.map(lambda chunk: self._responses(chunk, start_ns, end_ns), chunks)
             inventory = Inventory(networks=[n for part in parts for n in part], source=self.host)
         return inventory if len(inventory) else None
+
+    def availability(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> pd.DataFrame | None:
+        """Spans with data by the availability service, None where the data centre has none that answers."""
+        ids = sorted(set(channel_ids))
+        chunks = [ids[i : i + MANY] for i in range(0, len(ids), MANY)]
+        with ThreadPoolExecutor(self.parallel) as pool:
+            parts = list(pool.map(lambda chunk: self._spans(chunk, start_ns, end_ns), chunks))
+        known = [part for part in parts if part is not None]
+        return pd.concat(known) if len(known) == len(parts) and known else None
+
+    def _spans(self, ids: list[str], start_ns: int, end_ns: int) -> pd.DataFrame | None:
+        url = f"{self._client.url}/fdsnws/availability/1/query"
+        span = " ".join(str(time).rstrip("Z") for time in _inclusive(start_ns, end_ns))
+        lines = [channel_id.replace("..", ".--.").replace(".", " ") for channel_id in ids]
+        body = "\n".join(["format=text", "merge=samplerate,quality,overlap", *(f"{line} {span}" for line in lines)])
+        try:
+            text = self._client.post(f"availability of {_abridged(ids)}", url, body.encode())
+        except AnswerError as error:
+            if error.status is None or error.status in TRANSIENT:
+                raise
+            return None
+        try:
+            return (
+                parse_availability(text.decode(errors="replace"), f"availability of {self.host}")
+                if text
+                else span_table([])
+            )
+        except InputError as error:
+            _log.warning("%s", error)
+            return None
 
     def _dataselect(self, channel_id: str, start_ns: int, end_ns: int) -> list[bytes]:
         """MiniSEED of the span, in one piece if the server gives it so."""

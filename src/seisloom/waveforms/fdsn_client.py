@@ -105,6 +105,19 @@ class PoliteClient:
             raise NoDataError(f"{self.host}: {what}: no data")
         return body.getvalue()
 
+    def post(self, what: str, url: str, body: bytes) -> bytes:
+        """Answer of another service of the data centre, empty for no data; AnswerError where there is no such service."""
+
+        def request(client: Client, out: IO[bytes]) -> None:
+            out.write(client._download(url, return_string=True, data=body, content_type="text/plain"))
+
+        try:
+            return self.ask(what, request)
+        except NoDataError:
+            if self._last.status == 404:
+                raise AnswerError(f"{self.host}: {what}: there is no {url}", 404) from None
+            return b""
+
     def _wait_or_raise(self, what: str, error: Exception, attempt: int, tries: int) -> None:
         """Sleep until the next attempt: doubled each time, with jitter, or as asked for."""
         failure, transient = self._explain(what, error)

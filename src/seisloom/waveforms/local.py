@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ import pandas as pd
 
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import channel_ids, validate
+from seisloom.waveforms.availability import span_table
 from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
 from seisloom.waveforms.mseed import decode, is_mseed, spans
 from seisloom.waveforms.query import select
@@ -123,6 +126,25 @@ class SdsSource:
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory | None:
         return None
 
+    def availability(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> pd.DataFrame:
+        """Days that have a file, by its name."""
+        return span_table(
+            (channel_id, day, day + DAY_NS)
+            for channel_id in channel_ids
+            for day in self._file_days(channel_id, start_ns, end_ns)
+            if start_ns < day + DAY_NS and day < end_ns
+        )
+
+    def _file_days(self, channel_id: str, start_ns: int, end_ns: int) -> Iterator[int]:
+        """Midnights of the days of a channel's files, in the years of a span."""
+        for year in range(pd.Timestamp(start_ns).year, pd.Timestamp(end_ns - 1).year + 1):
+            new_year = pd.Timestamp(year, 1, 1).as_unit("ns").value
+            folder = sds_path(self.root, channel_id, new_year).parent
+            prefix = f"{channel_id}.D.{year}."
+            names = os.listdir(folder) if folder.is_dir() else []
+            days = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
+            yield from (new_year + (int(day) - 1) * DAY_NS for day in days if re.fullmatch(r"[0-9]{3}", day))
+
 
 _SAC_HEADER = 632  # bytes
 _MSEED_SUFFIXES = (".mseed", ".miniseed", ".msd", ".ms")
@@ -181,6 +203,16 @@ class FilesSource:
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory | None:
         return None
+
+    def availability(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> pd.DataFrame:
+        """Stretches of the files, by their headers."""
+        index = self._index()
+        return span_table(
+            (channel_id, span.start_ns, span.last_ns)
+            for channel_id in channel_ids
+            for span in index.get(channel_id, [])
+            if span.start_ns < end_ns and span.last_ns >= start_ns
+        )
 
     def days(self) -> tuple[str, str] | None:
         """First and last day with any records."""

@@ -15,6 +15,7 @@ import pandas as pd
 from seisloom.errors import InputError, NoDataError
 from seisloom.geo import destination, distance_azimuth
 from seisloom.stations import channel_ids, validate
+from seisloom.waveforms.availability import span_table
 from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment
 from seisloom.waveforms.query import select
 from seisloom.waveforms.synthetic.field import DiffuseField, Geometry
@@ -81,6 +82,11 @@ class SyntheticSource:
         if table.empty:
             raise NoDataError(f"{self.spec}: no channel matches the query")
         return table
+
+    def availability(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> pd.DataFrame:
+        """Everything since the network was opened."""
+        start_ns = max(start_ns, pd.Timestamp(OPENED).value)
+        return span_table((name, start_ns, end_ns) for name in channel_ids if name in self._rows and start_ns < end_ns)
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory:
         """Full responses of the channels that are asked for; InputError for one that is not there."""

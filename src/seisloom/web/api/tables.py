@@ -70,10 +70,15 @@ def columns_json(table: pd.DataFrame) -> bytes:
     return _dump({"columns": columns(table), "count": len(table)})
 
 
+def iso(time: int | pd.Timestamp) -> str:
+    """A UTC time (ns since 1970, or a timestamp) in words, no longer than it needs to be."""
+    return f"{pd.Timestamp(time).tz_localize(None).isoformat()}Z"
+
+
 def _iso(times: pd.Series[Any]) -> list[str | None]:
     """Times in words; each that comes again is written once."""
     codes, known = pd.factorize(times)
-    texts = np.array([f"{stamp.tz_localize(None).isoformat()}Z" for stamp in known] + [None], dtype=object)
+    texts = np.array([iso(stamp) for stamp in known] + [None], dtype=object)
     told: list[str | None] = texts[codes].tolist()
     return told
 
