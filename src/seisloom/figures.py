@@ -13,9 +13,11 @@ from seisloom.associate.network import Region
 from seisloom.associate.study import Study
 from seisloom.catalog import Catalog
 from seisloom.plot.eventsection import event_section
+from seisloom.plot.hypocentres import bulk, located
+from seisloom.plot.profile import Place, project
 from seisloom.plot.seismicity import seismicity_map
 from seisloom.plot.style import save
-from seisloom.plot.timeline import timeline
+from seisloom.plot.timeline import main_axis, timeline
 from seisloom.traveltime import PHASES, travel_times
 
 if TYPE_CHECKING:
@@ -62,17 +64,52 @@ def event_figures(
     named in the title of their figure.
     """
     for number in event_ids:
-        event = catalog.events[catalog.events["event_id"] == number].iloc[0]
-        own = catalog.assignments[catalog.assignments["event_id"] == number]
-        late = int((own["residual_s"].abs() > max_residual_s).sum())
-        title = f"event {number}: {late} of {len(own)} picks off by more than {max_residual_s:g} s" if late else None
-        figure = event_section(
-            event, own, picks, sites,
-            predictions=_predictions(event, study, own) if study else None,
-            waveforms=waveforms(event) if waveforms else None,
-            unassociated=unassociated, sort=sort, title=title,
+        figure = event_figure(
+            catalog, number, picks, sites,
+            study=study, waveforms=waveforms, unassociated=unassociated, sort=sort, max_residual_s=max_residual_s,
         )  # fmt: skip
         yield save(figure, folder / f"event-{number}.png")
+
+
+def event_figure(
+    catalog: Catalog,
+    number: int,
+    picks: pd.DataFrame,
+    sites: pd.DataFrame,
+    *,
+    study: Study | None = None,
+    waveforms: Callable[[pd.Series], Stream | None] | None = None,
+    unassociated: pd.DataFrame | None = None,
+    sort: bool = True,
+    max_residual_s: float = np.inf,
+) -> Figure:
+    """The record section of one event, as :func:`event_figures` writes it."""
+    event = catalog.events[catalog.events["event_id"] == number].iloc[0]
+    own = catalog.assignments[catalog.assignments["event_id"] == number]
+    late = int((own["residual_s"].abs() > max_residual_s).sum())
+    title = f"event {number}: {late} of {len(own)} picks off by more than {max_residual_s:g} s" if late else None
+    return event_section(
+        event, own, picks, sites,
+        predictions=_predictions(event, study, own) if study else None,
+        waveforms=waveforms(event) if waveforms else None,
+        unassociated=unassociated, sort=sort, title=title,
+    )  # fmt: skip
+
+
+def main_profile(events: pd.DataFrame) -> tuple[Place, Place, float]:
+    """Start, end and width (km) of a depth section along the direction in which epicentres spread most.
+
+    It runs from the first to the last of the events in that direction, those far from all others apart, and its band holds
+    95 % of them.
+    """
+    known, _ = located(events)
+    along, _ = main_axis(known)
+    many = known[bulk(along)]
+    places = list(zip(many["latitude"], many["longitude"], strict=True))
+    along = along[bulk(along)]
+    start, end = places[int(np.argmin(along))], places[int(np.argmax(along))]
+    across = np.abs(project(many, start, end)[1]) if start != end else np.zeros(1)
+    return start, end, max(2.1 * float(np.percentile(across, 95.0)), 1.0)
 
 
 def remove_figures(folder: Path) -> None:

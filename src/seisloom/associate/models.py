@@ -138,8 +138,11 @@ def load_model(path: str | Path, device: str = "cpu") -> StackedGRU:
     checkpoint = read_checkpoint(path)
     state = _plain_names(checkpoint["model_state_dict"])
     config = _stated_config(checkpoint["config"], path) if "config" in checkpoint else _shape_of(state, path)
+    if config.n_fc >= len(state) or config.tail > PUBLISHED_ROWS:
+        raise InputError(f"{path}: its 'config' is {asdict(config)}, which its {len(state)} weights do not bear out")
+    with torch.device("meta"):  # takes no memory, whatever size a file claims
+        _check_shapes(state, StackedGRU(config), path)
     model = StackedGRU(config)
-    _check_shapes(state, model, path)
     model.load_state_dict(state)
     if "config" not in checkpoint:
         model.config = replace(config, tail=settling_rows(model))
@@ -281,6 +284,8 @@ def _check_shapes(state: Mapping[str, Any], model: StackedGRU, path: str | Path)
         for name, shape in wanted.items()
         if name in found and found[name] != shape
     ]
+    # One number can be made to look like a matrix of any size.
+    faults += [f"{name} is not stored in full" for name in wanted if name in found and not _stored_in_full(state[name])]
     if faults:
         more = f", and {len(faults) - 4} more" if len(faults) > 4 else ""
         c = model.config
@@ -288,6 +293,10 @@ def _check_shapes(state: Mapping[str, Any], model: StackedGRU, path: str | Path)
             f"{path}: not the weights of a network of {c.n_features} features ({c.features}), {c.n_fc} layers of {c.fc_width}, "
             f"and 2 recurrent ones of {c.hidden_size}: {'; '.join(faults[:4])}{more}"
         )
+
+
+def _stored_in_full(value: Any) -> bool:
+    return not isinstance(value, Tensor) or value.is_contiguous()
 
 
 def _times(shape: tuple[int, ...]) -> str:

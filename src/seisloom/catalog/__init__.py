@@ -1,6 +1,6 @@
 """The catalogue: events and the picks that belong to them, to and from the files of other tools."""
 
-from seisloom.catalog.csv_files import ASSIGNMENTS, EVENTS, read_catalog, write_csv
+from seisloom.catalog.csv_files import ASSIGNMENTS, EVENTS, read_catalog, reread_catalog, write_csv
 from seisloom.catalog.hypoinverse import write_hypoinverse
 from seisloom.catalog.labels import station_labels
 from seisloom.catalog.nonlinloc_hyp import hyp_files, read_nonlinloc
@@ -21,6 +21,7 @@ __all__ = [
     "read_catalog",
     "read_nonlinloc",
     "read_nonlinloc_obs",
+    "reread_catalog",
     "station_labels",
     "write_csv",
     "write_hypoinverse",

@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from seisloom.associate.network import Region, region_of_box
+from seisloom.associate.network import Region, make_network, region_around, region_of_box
 from seisloom.errors import InputError, MissingExtraError
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.requests import AssociationOptions, AssociationRequest
-from seisloom.picks import read_picks
+from seisloom.picks import match_stations, read_picks
 from seisloom.stations import read_sites
 from seisloom.traveltime import VelocityModel, read_velocity_model
 
@@ -45,6 +45,21 @@ def read_inputs(request: AssociationRequest, folder: Path, limits: Limits) -> In
         read[kind] = read_file(kind, *file, folder, request.options.min_probability) if file else None
     limits.check(picks=len(read["picks"]), train_minutes=0.0 if request.model else request.options.train_minutes)
     return Inputs(read["picks"], read["stations"], read["velocity"], read["model"])
+
+
+def check_request(request: AssociationRequest, folder: Path, limits: Limits) -> Inputs:
+    """Read a request as the job will, and refuse what can be known to fail without the travel times."""
+    from seisloom.associate.refine import RefineSettings
+    from seisloom.associate.study import PickSet, check_enough, check_region, ordered_sites
+
+    inputs, options = read_inputs(request, folder, limits), request.options
+    sites = ordered_sites(inputs.sites)
+    network = make_network(sites, region_of(options) or region_around(sites))
+    check_region(network)
+    matched, unknown = match_stations(inputs.picks, sites)
+    needed = RefineSettings(n_min_det=options.min_picks, n_min_det_p=options.min_p, n_min_det_s=options.min_s)
+    check_enough(PickSet(matched, unknown, None, network), needed)
+    return inputs
 
 
 def read_file(kind: FileKind, name: str, data: bytes, folder: Path, min_probability: float = 0.0) -> Any:

@@ -9,7 +9,7 @@ from seisloom.picks.arrays import PickArrays, pick_arrays
 from seisloom.picks.formats import FORMATS
 from seisloom.picks.match import match_stations
 from seisloom.picks.read import COLUMNS, PickReport, read_picks
-from seisloom.picks.write import write_picks
+from seisloom.picks.write import reread_picks, write_picks
 
 __all__ = [
     "COLUMNS",
@@ -19,5 +19,6 @@ __all__ = [
     "match_stations",
     "pick_arrays",
     "read_picks",
+    "reread_picks",
     "write_picks",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ def write_picks(table: pd.DataFrame, path: str | Path, format: str = "csv") -> N
     else:
         text = out[COLUMNS].to_csv(index=False, lineterminator="\n")
     write_whole(path, text)
+
+
+def reread_picks(data: bytes) -> pd.DataFrame:
+    """The pick table of CSV that :func:`write_picks` wrote: quick, as nothing has to be found that may be wrong with it."""
+    table = pd.read_csv(
+        io.BytesIO(data), dtype={"station": str, "phase": str, "time": str}, keep_default_na=False, na_values=[""]
+    )
+    return table.assign(time=pd.to_datetime(table["time"], utc=True, format="ISO8601"))
 
 
 def _gpd(table: pd.DataFrame) -> pd.DataFrame:
