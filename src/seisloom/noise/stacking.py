@@ -24,6 +24,7 @@ from seisloom.storage import Storage
 if TYPE_CHECKING:
     import xarray as xr
 
+MOST_DAYS = 100_000
 BLOCK_BYTES = 256 * 1024 * 1024
 SNR_ATTRIBUTES = {"long_name": "signal-to-noise ratio (peak of the envelope over the rms of late lags)"}
 
@@ -106,8 +107,8 @@ def period_groups(times: pd.DatetimeIndex, period: str) -> list[tuple[pd.Timesta
         starts = days - pd.to_timedelta(days.day - 1, unit="D")
     elif match := re.fullmatch(r"(\d+) ?d(ays?)?", period):
         n = int(match[1])
-        if n < 1:
-            raise InputError(f"period {period!r}: at least one day")
+        if not 1 <= n <= MOST_DAYS:
+            raise InputError(f"period {period!r}: at least one day and at most {MOST_DAYS:,}")
         starts = days - pd.to_timedelta((days - days[0]).days % n, unit="D")
     else:
         raise InputError(f"period {period!r}: use all, day, week, month, or a number of days such as '10 days'")

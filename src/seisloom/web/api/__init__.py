@@ -5,7 +5,26 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from seisloom import __version__
-from seisloom.web.api import basemap, channels, docs, files, jobs, reports, saved, settings, sources
+from seisloom.web.api import (
+    association,
+    availability,
+    basemap,
+    catalogue_files,
+    catalogues,
+    channels,
+    correlations,
+    data,
+    docs,
+    estimate,
+    figures,
+    files,
+    jobs,
+    reports,
+    saved,
+    settings,
+    sources,
+    stacks,
+)
 from seisloom.web.api.docs import describe
 from seisloom.web.api.errors import RESPONSES, add_error_handlers
 from seisloom.web.services import Services
@@ -13,12 +32,21 @@ from seisloom.web.services import Services
 MODULES = (
     sources,
     channels,
+    availability,
     settings,
+    estimate,
     saved,
     basemap,
     jobs,
     reports,
     files,
+    association,
+    catalogues,
+    catalogue_files,
+    correlations,
+    figures,
+    data,
+    stacks,
 )
 
 

@@ -1,0 +1,67 @@
+"""Pairs and stations of a job, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from seisloom.noise.select import components, stations_of
+from seisloom.web.stacking.archives import Archive
+from seisloom.web.stacking.choice import Choice
+
+# Correlations that are read for the sake of the column of signal-to-noise ratios.
+SNR_BYTES = 128 * 2**20
+
+
+def pair_columns(archive: Archive) -> dict[str, Any]:
+    """All pairs by column; unknown numbers are NaN (null in JSON)."""
+    ends = [archive.data[f"channel_{end}"].values.astype(str) for end in "ab"]
+    channels, numbers = np.unique(np.concatenate(ends), return_inverse=True)
+    a, b = numbers[: len(ends[0])], numbers[len(ends[0]) :]
+    return {
+        "version": archive.version,
+        "count": len(a),
+        "channels": channels.tolist(),
+        "a": a,
+        "b": b,
+        "component": components(archive.data).tolist(),
+        "distance_km": _column(archive, "distance_km", 3),
+        "azimuth_deg": _column(archive, "azimuth_deg", 1),
+        "days": (archive.windows > 0).sum(axis=1),
+        "windows": archive.windows.sum(axis=1, dtype=np.int64),
+        "snr": np.round(_ratios(archive), 2),
+    }
+
+
+def station_rows(archive: Archive) -> list[dict[str, Any]]:
+    """``station``, ``latitude``, ``longitude`` (None where unknown) and number of ``pairs`` of every station."""
+    table = stations_of(archive.data)
+    names = table["network"] + "." + table["station"]
+    count = dict.fromkeys(names, 0)
+    for channels in zip(*(archive.data[f"channel_{end}"].values for end in "ab"), strict=True):
+        for station in {".".join(str(name).split(".")[:2]) for name in channels}:
+            count[station] += 1
+    where = table[["latitude", "longitude"]].astype(object).where(table[["latitude", "longitude"]].notna(), None)
+    rows = zip(names, where["latitude"], where["longitude"], strict=True)
+    return [{"station": n, "latitude": y, "longitude": x, "pairs": count[n]} for n, y, x in rows]
+
+
+def _column(archive: Archive, name: str, digits: int) -> npt.NDArray[np.float64]:
+    return np.asarray(archive.data[name].values, np.float64).round(digits)
+
+
+def _ratios(archive: Archive) -> npt.NDArray[np.float64]:
+    """Signal-to-noise ratio of the linear stack of every pair: from a stored stack, or made where that takes no time."""
+    choice = Choice()
+    if name := archive.stored_like(choice):
+        stored = archive.stored(name)
+        ratio = pd.Series(stored["snr"].values[:, 0].astype(float), stored["pair"].values.astype(str))
+        ratio = ratio[~ratio.index.duplicated()]
+        return ratio.reindex(archive.data["pair"].values.astype(str)).to_numpy()
+    if archive.bytes_of(archive.all_pairs) > SNR_BYTES or not archive.windows.any():
+        return np.full(len(archive.windows), np.nan)
+    made: npt.NDArray[np.float64] = archive.stack(archive.all_pairs, choice)["snr"].values[:, 0].astype(np.float64)
+    return made
