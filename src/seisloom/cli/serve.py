@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Annotated
@@ -75,6 +76,8 @@ def serve(
     with Workers(command, number, services.board, typer.echo) as kept:
         services.wake = kept.wake
         web.serve(services, bound, ready, {host, *(allow_host or ())}, root_path, kept.stop)
+    sys.stdout.flush()
+    os._exit(0)  # threads that wait for the answer of a data centre must not hold up the end
 
 
 def _arguments(options: Mapping[str, object]) -> list[str]:

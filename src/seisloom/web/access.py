@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from starlette.requests import HTTPConnection
 
+COOKIE_PREFIX = "seisloom_access_"
 STAY_S = 30 * 86_400
 """How long a login lasts."""
 FIRST_WAIT_S = 0.5
@@ -41,7 +42,7 @@ class Access:
         self._clock = clock
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # address: guesses, time of the last
         # Two services on one machine share the cookies of a browser, and must not end each other's logins.
-        self.cookie = f"seisloom_access_{self._signed('name')[:8]}"
+        self.cookie = f"{COOKIE_PREFIX}{self._signed('name')[:8]}"
 
     def admits(self, connection: HTTPConnection) -> bool:
         """Whether a request shows the token or the cookie; TooManyGuessesError where its address has to wait."""

@@ -44,6 +44,7 @@ def make_app(services: Services, names: Iterable[str] = ()) -> FastAPI:
         storage_secret=secrets.token_hex(16),
         show_welcome_message=False,
         dark=None,
+        language="en-GB",
     )
     app.add_middleware(SessionMiddleware)
     app.add_middleware(Guard, names=names, access=access, upload_mb=services.limits.upload_mb)

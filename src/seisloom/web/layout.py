@@ -9,17 +9,27 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from nicegui import ui
 
+from seisloom.web.access import COOKIE_PREFIX
 from seisloom.web.client import Api
 from seisloom.web.services import Services
 from seisloom.web.session import session_of
 
 STEPS = (
-    ("/", "Map", "map"),
-    ("/xcor", "XCor", "tune"),
-    ("/stacking", "Stacking", "layers"),
-    ("/catalogue", "Catalogue", "public"),
+    ("/", "Map", "map", ""),
+    ("/xcor", "XCor", "tune", "correlation"),
+    ("/stacking", "Stacking", "layers", ""),
+    ("/catalogue", "Catalogue", "public", "association"),
 )
-"""Path, name, icon of the pages."""
+"""Path, name, icon of the pages, and the kind of the jobs that are launched there."""
+THEME = "seisloom_theme"
+"""The cookie by which a browser remembers whether light or dark was chosen; without it the system decides."""
+THEMES = {"dark": True, "light": False}
+
+
+COLOURS = {
+    "primary": "#2f5d8a", "secondary": "#5b6b7a", "accent": "#c1440e", "positive": "#2e7d5b", "negative": "#b3261e",
+    "dark": "#20272e", "dark_page": "#14191e",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,22 +47,39 @@ class Context:
 @contextmanager
 def frame(path: str, title: str) -> Iterator[None]:
     """Header and main area of the page at ``path``."""
+    cookies = ui.context.client.request.cookies
     ui.page_title(f"{title} · seisloom")
-    ui.add_head_html('<link rel="stylesheet" href="/static/style.css">')
-    ui.colors(primary="#2f5d8a", secondary="#5b6b7a", accent="#c1440e", positive="#2e7d5b", negative="#b3261e")
-    dark = ui.dark_mode(None)
+    ui.add_head_html('<link rel="stylesheet" href="static/style.css"><script src="static/frame.js"></script>')
+    ui.colors(**COLOURS)
+    ui.dark_mode(THEMES.get(cookies.get(THEME, "")))
     with ui.header(elevated=False).classes("sl-header"):
-        ui.label("seisloom").classes("sl-brand")
-        with ui.row().classes("sl-steps").props('role=navigation aria-label="Steps"'):
-            for target, name, icon in STEPS:
-                link = ui.link(target=target).classes("sl-step" + (" sl-here" if target == path else ""))
-                if target == path:
-                    link.props('aria-current="page"')
-                with link:
-                    ui.icon(icon)
-                    ui.label(name)
-        ui.space()
-        button = ui.button(icon="contrast", on_click=lambda: dark.set_value(not dark.value)).props("flat round dense")
-        button.props('aria-label="Light or dark"').tooltip("Light or dark")
-    with ui.column().classes("sl-main"):
+        ui.link("Skip to the content", "#sl-main").classes("sl-skip")
+        ui.link("seisloom", "/").classes("sl-brand").props('aria-hidden=true tabindex="-1"')
+        with ui.element("nav").classes("sl-steps").props('aria-label="Steps"'):
+            for target, name, icon, kind in STEPS:
+                _step(target, name, icon, kind, here=target == path)
+        with ui.element("div").classes("sl-tools"):
+            _tools(logged_in=any(name.startswith(COOKIE_PREFIX) for name in cookies))
+    with ui.column().classes("sl-main").props('id=sl-main tabindex="-1"'):
         yield
+
+
+def _step(target: str, name: str, icon: str, kind: str, here: bool) -> None:
+    """The link to a page; static/frame.js shows beside it how many jobs of its kind run."""
+    with ui.link(target=target).classes("sl-step" + (" sl-here" if here else "")) as link:
+        ui.icon(icon).props("aria-hidden=true")
+        ui.label(name)
+        if kind:
+            ui.element("span").classes("sl-count").props(f"data-kind={kind} role=status")
+    if here:
+        link.props('aria-current="page"')
+
+
+def _tools(logged_in: bool) -> None:
+    button = ui.button(icon="contrast", color=None).props("flat round").classes("sl-tool")
+    button.props('aria-label="Light or dark"').tooltip("Light or dark")
+    button.on("click", js_handler="() => seisloom.switchTheme()")
+    if logged_in:
+        with ui.element("form").props("method=post action=logout"):
+            leave = ui.button(icon="logout", color=None).props('flat round type=submit aria-label="Log out"')
+            leave.classes("sl-tool").tooltip("Log out")

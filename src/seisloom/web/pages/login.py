@@ -23,6 +23,7 @@ _PAGE = """<!doctype html>
 <main>
 <h1>seisloom</h1>
 <form method="post" action="login">
+<input name="user" value="seisloom" autocomplete="username" hidden>
 <label for="token">Access token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" autofocus required maxlength="500" {faulty}>
 <p id="fault" role="alert">{fault}</p>
