@@ -14,13 +14,16 @@ from seisloom.web.components.style import add_style
 class Field:
     """One row of a form; ``name`` tells its control apart from those of the other rows of the page.
 
-    ``make`` is called in its place and returns the control, such as :func:`text_control`.
+    ``make`` is called in its place and returns the control, such as :func:`text_control`. A ``wide`` control, for words
+    rather than numbers, stands above the help.
     """
 
-    def __init__(self, name: str, label: str, hint: str, make: Callable[[], ValueElement[Any]]) -> None:
+    def __init__(
+        self, name: str, label: str, hint: str, make: Callable[[], ValueElement[Any]], wide: bool = False
+    ) -> None:
         add_style("forms")
         self.hint = hint
-        with ui.element("div").classes("sl-field"):
+        with ui.element("div").classes("sl-field sl-field-wide" if wide else "sl-field"):
             with ui.element("label").props(f"for=field-{name}").classes("sl-field-label"):
                 ui.label(label)
             self.control = make().classes("sl-field-control")

@@ -6,11 +6,11 @@ const TOLD = ["folder", "message", "problems", "seconds"];
 const SHOWN = 200; // warnings and files drawn; all are in problems.csv and in the archive
 const EVERY = 3; // turns of the board between two questions for warnings and log while a job runs
 
-const nothing = () => ({ problems: { problems: [], count: 0 }, log: { log: [], text: "" }, files: { files: [], count: 0 }, fault: "" });
+const nothing = () => ({ problems: { problems: [], count: 0 }, log: { log: [], text: "" }, files: { files: [], count: 0 }, fault: "", unread: "" });
 
 export default {
-  props: { job_id: String, links: Array, empty: String },
-  emits: ["deleted"],
+  props: { job_id: String, kind: String, links: Array, empty: String, reusable: Boolean },
+  emits: ["deleted", "reuse"],
   data: () => ({ STATES, ...nothing(), asks: false, busy: false, open: { warnings: true } }),
   mounted: join,
   unmounted: leave,
@@ -41,7 +41,8 @@ export default {
     facts() {
       const p = this.progress;
       const of = (some, all) => (all == null ? "–" : `${count(some ?? 0)} of ${count(all)}`);
-      const took = this.ended ? (Date.parse(this.job.ended) - Date.parse(this.job.started ?? this.job.ended)) / 1000 : p.elapsed_s;
+      const until = this.ended ? Date.parse(this.job.ended) : board.now;
+      const took = this.job.started ? (until - Date.parse(this.job.started)) / 1000 : null;
       const own = this.job.kind === "correlation"
         ? [["Day", p.day ?? "–"], ["Days done", of(p.days_done, p.days)], ["Channels of the day", of(p.channels_done, p.channels)],
           ["Pairs of the day", of(p.pairs_done, p.pairs)], ["Rate", p.rate_pairs_s ? `${count(Math.round(p.rate_pairs_s))} pairs/s` : "–"]]
@@ -62,15 +63,20 @@ export default {
     shownProblems() {
       return this.problems.problems.toReversed();
     },
-    // The pieces of an archive are many, and of no use one by one.
+    // The pieces of an archive, and the marks of days, are many, and of no use one by one.
     shownFiles() {
-      return this.files.files.filter((file) => !file.path.includes(".zarr/")).slice(0, SHOWN);
+      return this.files.files.filter((file) => !/\.zarr\/|^(done|incomplete)\//.test(file.path)).slice(0, SHOWN);
     },
   },
   watch: {
     job_id() {
       Object.assign(this, nothing(), { asks: false });
       this.look();
+    },
+    // A job that has just been chosen, or launched, is brought into view.
+    async "job.id"(id) {
+      await this.$nextTick();
+      if (id) this.$el.scrollIntoView({ block: "nearest", behavior: "smooth" });
     },
     "job.state"() {
       this.look();
@@ -84,13 +90,21 @@ export default {
     async look() {
       const job = this.job;
       if (!job) return;
-      const part = (name, query) => api("GET", `${this.where}/${name}?${query}`).catch(() => this[name]);
+      let unread = "";
+      const part = async (name, query) => {
+        try {
+          return await api("GET", `${this.where}/${name}?${query}`);
+        } catch (fault) {
+          if (fault.status !== 404) unread = fault.message;
+          return this[name];
+        }
+      };
       const [problems, log, files] = await Promise.all([
         part("problems", `limit=${SHOWN}`),
         this.open.log ? part("log", "lines=200") : this.log,
         this.open.files ? part("files", "limit=10000") : this.files,
       ]);
-      if (job.id === this.job_id) Object.assign(this, { problems, log, files });
+      if (job.id === this.job_id) Object.assign(this, { problems, log, files, unread });
     },
     unfold(part, open) {
       this.open[part] = open;
@@ -135,18 +149,21 @@ export default {
           <q-btn flat dense no-caps icon="delete" label="Delete" :disable="busy" @click="asks = true" />
         </span>
       </header>
-      <p class="sl-jobpanel-headline" role="status">{{ headline }}</p>
+      <p class="sl-jobpanel-headline" :class="{ 'sl-told': ended && job.message }" role="status">{{ headline }}</p>
       <div class="sl-jobpanel-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100"
         :aria-valuenow="done === null ? null : Math.floor(done * 100)" aria-label="Done">
         <span :style="{ width: (done ?? 0) * 100 + '%' }"></span></div>
       <dl class="sl-jobpanel-facts">
         <div v-for="[name, value] in facts" :key="name"><dt>{{ name }}</dt><dd>{{ value }}</dd></div>
       </dl>
-      <p v-if="silence || fault" class="sl-jobpanel-fault" role="alert">{{ fault || silence }}</p>
-      <nav v-if="job.state === 'done'" class="sl-jobpanel-links" aria-label="Results">
-        <q-btn v-for="[label, target, icon] in links" :key="target" unelevated no-caps color="primary" :icon="icon" :label="label"
-          type="a" :href="link(target)" />
-        <q-btn outline no-caps color="primary" icon="folder_zip" label="All files" type="a" :href="'api' + where + '/archive'" />
+      <p v-if="fault || unread || silence" class="sl-jobpanel-fault" role="alert">{{ fault || unread || silence }}</p>
+      <nav v-if="job.kind === kind" class="sl-jobpanel-links" aria-label="What to do with it">
+        <template v-if="job.state === 'done'">
+          <q-btn v-for="[label, target, icon] in links" :key="target" unelevated no-caps color="primary" :icon="icon" :label="label"
+            type="a" :href="link(target)" />
+          <q-btn outline no-caps color="primary" icon="folder_zip" label="All files" type="a" :href="'api' + where + '/archive'" />
+        </template>
+        <q-btn v-if="reusable" flat no-caps color="primary" icon="content_copy" label="Use its settings" @click="$emit('reuse', job_id)" />
       </nav>
       <details :open="open.warnings" @toggle="unfold('warnings', $event.target.open)">
         <summary>Warnings <b>{{ count(problems.count) }}</b></summary>
@@ -171,8 +188,7 @@ export default {
       <details :open="open.files" @toggle="unfold('files', $event.target.open)">
         <summary>Files</summary>
         <ul class="sl-jobpanel-scroll" tabindex="0" aria-label="Files">
-          <li v-for="f in shownFiles" :key="f.path"><a :href="file(f.path)" download>{{ f.path }}</a>
-            <span class="sl-muted">{{ size(f.size) }}</span></li>
+          <li v-for="f in shownFiles" :key="f.path"><a :href="file(f.path)" download>{{ f.path }}</a> <span class="sl-muted">{{ size(f.size) }}</span></li>
           <li v-if="files.count > shownFiles.length" class="sl-muted">
             and {{ count(files.count - shownFiles.length) }} more, in the archive of all files</li></ul>
       </details>

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
@@ -37,16 +37,28 @@ class JobList(Element, component="job_list.js", dependencies=["job_board.js"]):
 class JobPanel(Element, component="job_panel.js", dependencies=["job_board.js"]):
     """One job, live, with what can be done with it.
 
-    ``links`` are offered when it is done: label, address with ``{id}`` in place of the job's id, icon.
+    ``links`` are offered when a job of the ``kind`` is done: label, address with ``{id}`` in place of the job's id, icon.
+    ``on_reuse`` is called with the id of a job whose settings are wanted again; without it nothing of that is offered.
     """
 
-    def __init__(self, links: Sequence[tuple[str, str, str]], empty: str, on_deleted: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        links: Sequence[tuple[str, str, str]],
+        empty: str,
+        on_deleted: Callable[[], None],
+        on_reuse: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__()
         add_style("jobs")
+        self._props["kind"] = kind
         self._props["links"] = [list(link) for link in links]
         self._props["empty"] = empty
         self._props["job_id"] = ""
+        self._props["reusable"] = on_reuse is not None
         self.on("deleted", lambda: on_deleted())
+        if on_reuse:
+            self.on("reuse", lambda event: on_reuse(str(event.args)))
 
     def show(self, job_id: str) -> None:
         """Show a job, "" for none."""

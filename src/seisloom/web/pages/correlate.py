@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from fastapi import Request
@@ -30,7 +31,7 @@ def register(context: Context) -> None:
                 form = JobForm(api, saved, offers, schema, jobs.launched)
                 with ui.column().classes("xc-side"):
                     form.add_forecast()
-                    jobs.build(job)
+                    jobs.build(job, form.reuse)
         await ui.context.client.connected()
         await form.restore()
         await form.check()
@@ -39,13 +40,13 @@ def register(context: Context) -> None:
 class _Jobs:
     """The list of jobs, and below it the one that is chosen."""
 
-    def build(self, job: str) -> None:
+    def build(self, job: str, reuse: Callable[[str], Awaitable[None]]) -> None:
         """Make both; ``job`` is the id of the one that is shown first, "" for none."""
         with ui.column().classes("sl-panel"):
             ui.label("Jobs").classes("sl-title")
             self._list = JobList("correlation", "No jobs yet. They appear here when they are launched.", self.show)
-        with ui.column().classes("sl-panel").props("id=xc-job"):
-            self._panel = JobPanel(LINKS, "Choose a job to see it here.", lambda: self.show(""))
+        with ui.column().classes("sl-panel"):
+            self._panel = JobPanel("correlation", LINKS, "Choose a job to see it here.", lambda: self.show(""), reuse)
         self._list.choose(job)
         self._panel.show(job)
 
@@ -59,4 +60,3 @@ class _Jobs:
         """Show a job that was just launched."""
         self._list.refresh()
         self.show(job_id)
-        ui.run_javascript('document.getElementById("xc-job").scrollIntoView({behavior: "smooth", block: "nearest"})')

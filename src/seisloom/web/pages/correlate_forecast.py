@@ -32,33 +32,39 @@ class Forecast:
                             ui.label(title)
                         with ui.element("dd"):
                             self._values[name] = ui.label("–")
-            with ui.row().classes("xc-launch"):
-                self.button = ui.button("Save and Launch", icon="play_arrow", on_click=on_launch).props(
-                    "unelevated no-caps"
-                )
-                self._note = ui.label().classes("xc-note").props("role=status id=xc-note")
-            self.button.props("aria-describedby=xc-note")
-        self.refuse("", {})
+            self.button = ui.button("Save and Launch", icon="play_arrow", on_click=on_launch)
+            self.button.props("unelevated no-caps aria-describedby=xc-note").classes("xc-launch").disable()
+            self._note = ui.label("Estimating…").classes("xc-note").props("role=status id=xc-note")
 
     def pending(self) -> None:
-        """What is shown is no longer what is asked for; the numbers stay until there are new ones."""
+        """What is shown is no longer what is asked for; it stays, faded, until there is something new."""
         self._facts.classes("xc-stale")
         self.button.disable()
 
-    def show(self, facts: dict[str, str], note: str) -> None:
-        """The job can be launched: numbers by the names of FACTS, and where the time is from."""
-        self._put(facts)
-        self._say(note, refused=False)
+    def show(self, estimate: Mapping[str, Any]) -> None:
+        """Numbers of POST /estimate; the job can be launched unless it is beyond a limit."""
+        self._put(
+            channels=number(estimate["channels"]),
+            pairs=number(estimate["pairs"]),
+            days=number(estimate["days"]),
+            download=size(estimate["download_bytes"]),
+            output=size(estimate["output_bytes"]),
+            time=duration(estimate["seconds"]),
+        )
+        if estimate["exceeded"]:
+            self._say(" ".join(map(sentence, estimate["exceeded"])), refused=True)
+            return
+        self._say(" ".join(map(sentence, [f"time: {estimate['basis']}", *estimate["notes"]])), refused=False)
         self.button.enable()
 
-    def refuse(self, reason: str, facts: dict[str, str] | None = None) -> None:
-        """The job cannot be launched, and why; without ``facts`` the numbers stay, faded."""
-        if facts is not None:
-            self._put(facts)
+    def refuse(self, reason: str, clear: bool = False) -> None:
+        """The job cannot be launched, and why; the numbers stay, faded, or give way to none."""
+        if clear:
+            self._put()
         self._say(reason, refused=True)
         self.button.disable()
 
-    def _put(self, facts: dict[str, str]) -> None:
+    def _put(self, **facts: str) -> None:
         self._facts.classes(remove="xc-stale")
         for name, label in self._values.items():
             label.set_text(facts.get(name, "–"))
@@ -68,10 +74,20 @@ class Forecast:
         self._note.classes(add="xc-refused" if refused else "", remove="" if refused else "xc-refused")
 
 
+def sentence(text: str) -> str:
+    """A text that begins and ends as a sentence does."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def number(value: int | None) -> str:
+    """A count in words."""
+    return "–" if value is None else f"{value:,}"
+
+
 def size(n_bytes: float | None) -> str:
     """Bytes in words: ``1.2 GB``."""
     if n_bytes is None:
-        return "not known"
+        return "–"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if n_bytes < 999.5 or unit == "TB":
             return f"{n_bytes:.0f} {unit}" if unit == "B" or n_bytes >= 99.5 else f"{n_bytes:.2g} {unit}"
@@ -82,22 +98,10 @@ def size(n_bytes: float | None) -> str:
 def duration(seconds: float | None) -> str:
     """Seconds in words, two units at most: ``2 h 5 min``."""
     if seconds is None:
-        return "not known"
+        return "–"
     left = max(1, round(seconds))
     for (unit, length), (below, part) in zip(_UNITS, (*_UNITS[1:], ("", 0)), strict=True):
         if left >= length:
             rest = left % length // part if part else 0
             return f"{left // length} {unit}" + (f" {rest} {below}" if rest else "")
     raise AssertionError
-
-
-def facts_of(estimate: Mapping[str, Any]) -> dict[str, str]:
-    """The numbers of POST /estimate in words, by the names of FACTS."""
-    return {
-        "channels": f"{estimate['channels']:,}",
-        "pairs": f"{estimate['pairs']:,}",
-        "days": f"{estimate['days']:,}",
-        "download": size(estimate["download_bytes"]),
-        "output": size(estimate["output_bytes"]),
-        "time": duration(estimate["seconds"]),
-    }

@@ -12,7 +12,7 @@ from nicegui import background_tasks, events, ui
 from seisloom.web.client import Api, ApiError
 from seisloom.web.components.fields import Field, date_control, open_control, text_control
 from seisloom.web.components.settings_form import SettingsForm
-from seisloom.web.pages.correlate_forecast import Forecast, facts_of
+from seisloom.web.pages.correlate_forecast import Forecast
 
 PAUSE_S = 0.3
 """After the last key, before what was typed is checked."""
@@ -68,9 +68,13 @@ class JobForm:
         source = self._saved.get("source")
         titles |= {source: source} if source and source not in titles else {}
 
-        self.name = Field("name", "Name", "For you to find it again.", lambda: text_control())
+        self.name = Field("name", "Name", "For you to find it again.", text_control, wide=True)
         self.source = Field(
-            "source", "Source", "Where the records come from: a name, or fdsn:URL.", lambda: open_control(titles)
+            "source",
+            "Source",
+            "Where the records come from: one of the list, or fdsn: and the address of a data centre.",
+            lambda: open_control(titles),
+            wide=True,
         )
         self.start = Field("start", "First day", "UTC.", date_control)
         self.end = Field("end", "Last day", "UTC, included.", date_control)
@@ -107,10 +111,9 @@ class JobForm:
             faults = (await self._api.post("/settings/check", job["settings"]))["faults"]
             self.settings.show_faults(faults)
             if reason := self._reason(job, bool(faults)):
-                self.forecast.refuse(reason)
+                self.forecast.refuse(reason, clear=not self._saved["count"])
             else:
-                estimate = await self._api.post("/estimate", job)
-                self.forecast.show(facts_of(estimate), estimate["note"])
+                self.forecast.show(await self._api.post("/estimate", job))
         except ApiError as error:
             self.forecast.refuse(str(error))
 
@@ -145,14 +148,26 @@ class JobForm:
 
     async def _read(self, event: events.UploadEventArguments) -> None:
         self._upload.reset()
-        name, data = event.file.name, await event.file.read()
+        await self._take(event.file.name, await event.file.read())
+
+    async def reuse(self, job_id: str) -> None:
+        """Fill in the settings of a job."""
+        try:
+            answer = await self._api.send("GET", f"/jobs/{job_id}/files/incoming/params.csv")
+        except ApiError as error:
+            ui.notify(str(error), type="negative", multi_line=True)
+        else:
+            await self._take("params.csv", answer.content)
+
+    async def _take(self, name: str, data: bytes) -> None:
+        """Fill in the settings of a file."""
         try:
             answer = await self._api.send("POST", "/settings/read", files={"file": (name, data)})
         except ApiError as error:
             ui.notify(str(error), type="negative", multi_line=True)
         else:
             self.settings.fill(answer.json()["values"])
-            ui.notify(f"Parameters of {name} filled in")
+            ui.notify(f"Filled in from {name}")
 
     def _keep(self, job: Mapping[str, Any]) -> None:
         """Have the browser keep what was typed, for these saved channels."""
@@ -180,11 +195,11 @@ def _channels(saved: Mapping[str, Any]) -> None:
         with ui.row().classes("xc-head"):
             ui.label("Channels").classes("sl-title")
             ui.space()
-            ui.button("Map", icon="map").props('flat dense no-caps type=a href="."')
+            if saved["count"]:
+                ui.button("Change", icon="map").props('flat dense no-caps type=a href="."').tooltip("On the map")
         if not saved["count"]:
-            ui.label(
-                "No channels yet. Query stations on the map, choose channels there and press Save Selected."
-            ).classes("sl-muted")
+            ui.label("No channels yet. Query stations on the map, choose channels there and press Save Selected.")
+            ui.button("Open the map", icon="map").props('unelevated no-caps type=a href="."').classes("xc-first")
             return
         with ui.element("dl").classes("xc-facts"):
             for title, text in _summary(saved):
