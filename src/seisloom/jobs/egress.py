@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,9 +96,13 @@ def install(allow_private: bool = False, own: Iterable[str] = ()) -> None:
     """
     global _policy
     urls = [*own, *(url for scheme, url in getproxies().items() if scheme in _DEFAULT_PORTS)]
-    first, _policy = _policy is None, Policy(allow_private, frozenset(map(_endpoint, urls)))
-    if first:
-        sys.addaudithook(_audit)
+    _policy = Policy(allow_private, frozenset(map(_endpoint, urls)))
+    _listen()
+
+
+@cache
+def _listen() -> None:
+    sys.addaudithook(_audit)
 
 
 def _endpoint(url: str) -> tuple[str, int]:
