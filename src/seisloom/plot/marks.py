@@ -76,8 +76,12 @@ def above(label: Annotation) -> bool:
 
 def settle(figure: Figure, labels: Sequence[Annotation]) -> None:
     """Fix the layout, then move labels apart along their edge of the axes until none overlaps another."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Not by drawing the figure, which resamples its images for nothing; with no engine left, saving draws it once.
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+    for ax in figure.axes:
+        ax.apply_aspect()
     for axis, group in ((0, [t for t in labels if above(t)]), (1, [t for t in labels if not above(t)])):
         if group:
             _spread(figure, group, axis)
