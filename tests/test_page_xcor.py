@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,9 @@ JOB_MS = 45_000
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Path]]:
-    """A server with a worker, small limits, and an archive whose days are made in no time."""
+    """A server with a worker, small limits, and an archive of four stations."""
     workspace = tmp_path_factory.mktemp("xcor") / "workspace"
-    with serving(workspace, "--max-days", "40", "--archive", "small=synthetic:stations=4,rate=4") as server:
+    with serving(workspace, "--max-days", "40", "--archive", "small=synthetic:stations=4,rate=20") as server:
         yield server, workspace
 
 
@@ -127,7 +126,9 @@ def test_a_fault_of_an_advanced_setting_unfolds_it(xcor: Page) -> None:
 
 def test_what_will_happen_follows_the_settings_and_the_limits(xcor: Page) -> None:
     facts = xcor.get_by_role("region", name="What will happen")
-    expect(facts.locator("dd")).to_have_text(["3", "3", "1", re.compile(r"\d MB"), re.compile(r"\d kB"), re.compile(r"\d s")])
+    expect(facts.locator("dd")).to_have_text(
+        ["3", "3", "1", re.compile(r"\d MB"), re.compile(r"\d kB"), re.compile(r"\d s")]
+    )
     output = facts.locator("dd").nth(4)
     before = output.inner_text()
     field(xcor, "Maximum lag").fill("400")
@@ -194,7 +195,7 @@ def watch_a_day(page: Page, name: str) -> str:
 
 
 def test_cancel_retry_and_delete(xcor: Page, served: tuple[Serving, Path]) -> None:
-    server, workspace = served
+    workspace = served[1]
     job = launch(xcor, "Stopped", "2024-01-20")
     panel(xcor, "Stopped").get_by_role("button", name="Cancel").click()
     expect(state(xcor, "Stopped")).to_have_text("Cancelled")
