@@ -19,6 +19,7 @@ from seisloom.jobs.requests import span_of
 from seisloom.stations import parse_stations, validate
 from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import JobId
+from seisloom.web.api.saved import ROWS_MAX, GivenRow, saved_channels, saved_query
 from seisloom.web.services import Served, Services
 from seisloom.web.session import Session
 
@@ -31,28 +32,6 @@ class ListedJob(Job):
 
     position: int | None = None
     """1 for the one that is taken next; None where it does not wait."""
-
-
-class ChannelRow(BaseModel):
-    """A channel epoch: a row of stations.csv. Other names are passed over, so that rows of /channels fit as they are."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    network: str = Field(max_length=8, examples=["CI"])
-    station: str = Field(max_length=8, examples=["CCA"])
-    location: str | None = Field("", max_length=8)
-    channel: str = Field(max_length=8, examples=["BHZ"])
-    latitude: float | None = Field(None, ge=-90, le=90, description="degrees")
-    longitude: float | None = Field(None, ge=-360, le=360, description="degrees")
-    elevation_m: float | None = None
-    depth_m: float | None = Field(None, description="of the sensor below the ground")
-    azimuth_deg: float | None = Field(None, description="of the sensor, clockwise from north")
-    dip_deg: float | None = Field(None, description="of the sensor, down from horizontal")
-    sample_rate_hz: float | None = None
-    sensor: str | None = Field(None, max_length=500)
-    site: str | None = Field(None, max_length=500)
-    start: str | None = Field(None, max_length=40, description="of the epoch; none is open", examples=["2019-02-03"])
-    end: str | None = Field(None, max_length=40)
 
 
 class CorrelationJob(BaseModel):
@@ -74,18 +53,23 @@ class CorrelationJob(BaseModel):
         },
     )
 
-    name: str = Field("", max_length=200, description="for people; need not be unique")
-    channels: list[ChannelRow] | None = Field(None, max_length=200_000)
-    stations_csv: str | None = Field(None, description="text of stations.csv, FDSN station text or StationXML")
-    saved: bool = Field(False, description="take the saved channels of this session")
+    name: str = Field(default="", max_length=200, description="for people; need not be unique")
+    channels: list[GivenRow] | None = Field(default=None, min_length=1, max_length=ROWS_MAX)
+    stations_csv: str | None = Field(default=None, description="text of stations.csv, FDSN station text or StationXML")
+    saved: bool = Field(default=False, description="take the saved channels of this session")
     settings: CorrelationSettings = Field(
         default_factory=CorrelationSettings, description="what is left out is the default"
     )
     source: str | None = Field(
-        None, max_length=500, description="of the records: a name of /sources, or fdsn:NAME-or-URL", examples=["demo"]
+        default=None,
+        max_length=500,
+        description="of the records: a name of /sources, or fdsn:NAME-or-URL; that of the saved channels if left out",
+        examples=["demo"],
     )
-    start: datetime.date | None = Field(None, description="first day; both are those of the channels if left out")
-    end: datetime.date | None = Field(None, description="last day, included; the first if left out")
+    start: datetime.date | None = Field(
+        default=None, description="first day; both are those of the channels if left out"
+    )
+    end: datetime.date | None = Field(default=None, description="last day, included; the first if left out")
 
     @model_validator(mode="after")
     def _one_way(self) -> CorrelationJob:
@@ -188,7 +172,8 @@ def correlation_request(wanted: CorrelationJob, services: Services, session: str
     else:
         start, end = str(wanted.start), str(wanted.end or wanted.start)
     name = re.sub(r"[\x00-\x1f\x7f]+", " ", wanted.name).strip()
-    return CorrelationRequest(channels, wanted.settings, wanted.source, start, end, name)
+    source = wanted.source or (saved_query(services, session)[0] if wanted.saved else None)
+    return CorrelationRequest(channels, wanted.settings, source, start, end, name)
 
 
 def _span(channels: pd.DataFrame) -> tuple[str, str]:
@@ -205,8 +190,6 @@ def _channels(wanted: CorrelationJob, services: Services, session: str) -> pd.Da
         return parse_stations(wanted.stations_csv, "stations_csv")
     if wanted.channels is not None:
         return validate(pd.DataFrame([row.model_dump() for row in wanted.channels]), "channels")
-    from seisloom.web.api.saved import saved_channels
-
     channels = saved_channels(services, session)
     if channels.empty:
         raise InputError("no channels are saved: save some on the map, or give them with the job")

@@ -18,6 +18,7 @@ from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import JobId, attachment
 from seisloom.web.api.jobs import seen
 from seisloom.web.services import Served, Services
+from seisloom.web.spreadsheets import harmless
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
@@ -165,14 +166,9 @@ def _csv(rows: Iterator[JobProblem]) -> Iterator[str]:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(JobProblem.model_fields)
     for row in rows:
-        writer.writerow([_harmless(value) for value in row.model_dump().values()])
+        writer.writerow([harmless(value) for value in row.model_dump().values()])
         if out.tell() > 1 << 16:
             yield out.getvalue()
             out.seek(0)
             out.truncate()
     yield out.getvalue()
-
-
-def _harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
