@@ -24,7 +24,7 @@ from unittest import mock
 
 import pytest
 import typer
-from obspy import Inventory, Stream, Trace, UTCDateTime
+from obspy import Inventory, Stream, Trace
 from obspy.clients.fdsn.header import URL_MAPPINGS
 
 import seisloom
@@ -32,10 +32,11 @@ from seisloom.catalog import Catalog
 from seisloom.cli import app, main
 from seisloom.noise.stack import METHODS
 from seisloom.waveforms import KINDS, s3
-from seisloom.waveforms.base import DAY_NS
-from seisloom.waveforms.synthetic import NetworkSettings, SyntheticSource
+from seisloom.waveforms.synthetic import NetworkSettings
 from tests import test_catalog_nonlinloc as nonlinloc
+from tests.california import california
 from tests.fdsn_server import FdsnServer
+from tests.web_support import serving
 
 ROOT = Path(__file__).parents[1]
 NOISE, ASSOCIATION = "docs/tutorials/noise.md", "docs/tutorials/association.md"
@@ -44,9 +45,8 @@ PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
-FIRST_DAY, N_DAYS = UTCDateTime(2019, 2, 3), 3
-STATIONS = ("CCC", "CLC", "LRL", "MPM", "SLA")
 BUCKET = "scedc-pds"
+ADDRESS = "http://127.0.0.1:8642"
 
 # The reference of the exports reads files that it does not make.
 PREPARATION = {
@@ -55,6 +55,7 @@ PREPARATION = {
         "seisloom export workspace --format netcdf -o out.nc",
     ]
 }
+LANGUAGES = ("console", "python", "sh", "json", "ini", "nginx", "julia", "")
 NAMESPACE = {"docs/reference/files.md": ("json", "numpy", "xarray")}
 
 
@@ -108,7 +109,11 @@ def run_seisloom(command: str) -> tuple[int, str]:
 
 
 def run_shell(command: str) -> tuple[int, str]:
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30)
+    """Exit status and output of a command in a shell that finds seisloom."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=120, env=os.environ | {"PATH": path}
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -124,11 +129,22 @@ def on_this_machine(command: str) -> str:
 
 
 def run_page(page: str) -> None:
-    """Run the console and python blocks of a page, in order, in the current directory."""
+    """Run the console and python blocks of a page, in order, in the current directory, beside the server that it names."""
+    text = TEXTS[page]
+    if ADDRESS not in text:
+        run_blocks(page, text)
+        return
+    command = re.search(r"^seisloom serve (\S+)(.*)$", text, re.MULTILINE)
+    assert command, f"{page}: uses {ADDRESS} and does not say how the server is started"
+    with serving(command[1], *shlex.split(command[2])) as server:
+        run_blocks(page, text.replace(ADDRESS, server.url))
+
+
+def run_blocks(page: str, text: str) -> None:
     namespace: dict[str, Any] = {name: import_module(name) for name in NAMESPACE.get(page, ())}
     for command in PREPARATION.get(page, []):
         assert run_seisloom(command)[0] == 0
-    for block in blocks(TEXTS[page]):
+    for block in blocks(text):
         if block.language == "python":
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(compile("\n" * (block.line - 1) + block.text, str(ROOT / page), "exec"), namespace)
@@ -138,7 +154,9 @@ def run_page(page: str) -> None:
 
 
 def run_command(label: str, command: str, expected: str) -> None:
-    run = run_seisloom if command.startswith("seisloom ") else run_shell
+    # A worker is a process for itself: what it forbids Python holds for the rest of the process.
+    within = command.startswith("seisloom ") and not command.startswith("seisloom work ")
+    run = run_seisloom if within else run_shell
     status, output = run(command)
     fails = re.search("^seisloom: ", expected, re.MULTILINE) is not None
     assert (status != 0) == fails, f"{label}\nexit status {status}\n{output}"
@@ -148,18 +166,7 @@ def run_command(label: str, command: str, expected: str) -> None:
 @pytest.fixture(scope="module")
 def records() -> tuple[Inventory, Stream]:
     """Synthetic records and metadata of five stations of network CI, three days."""
-    source = SyntheticSource("stations=5,rate=5,latitude=35.8,longitude=-117.6,aperture=60")
-    inventory = source.inventory(source.ids, FIRST_DAY.ns, FIRST_DAY.ns + DAY_NS)
-    inventory[0].code = "CI"
-    stream = Stream()
-    for start_ns in range(FIRST_DAY.ns, FIRST_DAY.ns + N_DAYS * DAY_NS, DAY_NS):
-        for name, channel_id in zip(STATIONS, source.ids, strict=True):
-            (segment,) = source.fetch(channel_id, start_ns, start_ns + DAY_NS).segments
-            header = {"network": "CI", "station": name, "channel": "BHZ", "starttime": UTCDateTime(ns=start_ns)}
-            stream.append(Trace(segment.data, header | {"sampling_rate": segment.rate_hz}))
-    for name, station in zip(STATIONS, inventory[0], strict=True):
-        station.code, station[0].code, station[0].location_code = name, "BHZ", ""
-    return inventory, stream
+    return california(3)
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +298,7 @@ def write_locations(folder: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_are_of_a_kind_that_is_understood(page: str) -> None:
-    unknown = [
-        (b.line, b.language) for b in blocks(TEXTS[page]) if b.language not in ("console", "python", "sh", "julia", "")
-    ]
+    unknown = [(b.line, b.language) for b in blocks(TEXTS[page]) if b.language not in LANGUAGES]
     assert not unknown, f"{page}: bash and others are not run; use console, python or sh"
 
 
