@@ -18,7 +18,7 @@ from tests.web_support import Serving, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-JOB_MS = 45_000
+JOB_MS = 90_000
 
 
 @pytest.fixture(scope="module")

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 
 from seisloom.web.components.style import add_style
 
+Control = TypeVar("Control", bound=ValueElement[Any])
 
-class Field:
+
+class Field(Generic[Control]):
     """One row of a form; ``name`` tells its control apart from those of the other rows of the page.
 
     ``make`` is called in its place and returns the control, such as :func:`text_control`. A ``wide`` control, for words
     rather than numbers, stands above the help.
     """
 
-    def __init__(
-        self, name: str, label: str, hint: str, make: Callable[[], ValueElement[Any]], wide: bool = False
-    ) -> None:
+    def __init__(self, name: str, label: str, hint: str, make: Callable[[], Control], wide: bool = False) -> None:
         add_style("forms")
         self.hint = hint
         with ui.element("div").classes("sl-field sl-field-wide" if wide else "sl-field"):
             with ui.element("label").props(f"for=field-{name}").classes("sl-field-label"):
                 ui.label(label)
-            self.control = make().classes("sl-field-control")
+            self.control = make()
+            self.control.classes("sl-field-control")
             self.note = ui.label(hint).classes("sl-field-note").props(f"id=note-{name} aria-live=polite")
         self.control.props(
             f"for=field-{name} aria-describedby=note-{name} outlined dense hide-bottom-space no-error-icon"

@@ -25,7 +25,7 @@ class SettingsForm:
     def __init__(self, schema: Sequence[Mapping[str, Any]], on_change: Callable[[], None]) -> None:
         self._schema = {setting["name"]: setting for setting in schema}
         self._on_change, self._filling = on_change, False
-        self._fields: dict[str, Field] = {}
+        self._fields: dict[str, Field[ui.input | ui.select]] = {}
         for name in (name for name, setting in self._schema.items() if setting["basic"]):
             self._add(name)
         with ui.expansion().classes("sl-advanced").props("dense") as self._advanced:

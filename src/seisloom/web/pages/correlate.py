@@ -32,9 +32,7 @@ def register(context: Context) -> None:
                 with ui.column().classes("xc-side"):
                     form.add_forecast()
                     jobs.build(job, form.reuse)
-        await ui.context.client.connected()
-        await form.restore()
-        await form.check()
+        ui.timer(0, form.begin, once=True)  # when the browser is there
 
 
 class _Jobs:

@@ -64,25 +64,23 @@ class JobForm:
         self._upload.run_method("pickFiles")
 
     def _job_fields(self, offers: list[dict[str, Any]]) -> None:
-        titles = {offer["name"]: offer["title"] for offer in offers}
-        source = self._saved.get("source")
-        titles |= {source: source} if source and source not in titles else {}
-
+        self._sources = {offer["name"]: offer["title"] for offer in offers}
+        standard = next((offer["name"] for offer in offers if offer["default"]), None)
         self.name = Field("name", "Name", "For you to find it again.", text_control, wide=True)
         self.source = Field(
             "source",
             "Source",
             "Where the records come from: one of the list, or fdsn: and the address of a data centre.",
-            lambda: open_control(titles),
+            lambda: open_control(self._sources),
             wide=True,
         )
         self.start = Field("start", "First day", "UTC.", date_control)
         self.end = Field("end", "Last day", "UTC, included.", date_control)
-        self.source.control.set_value(source)
+        self._choose_source(self._saved.get("source") or standard)
         for field, key in ((self.start, "start"), (self.end, "end")):
             field.control.set_value((self._saved.get(key) or "")[:10])
-        for field in (self.name, self.source, self.start, self.end):
-            field.control.on_value_change(self._changed)
+        for control in (self.name.control, self.source.control, self.start.control, self.end.control):
+            control.on_value_change(self._changed)
 
     def job(self) -> dict[str, Any]:
         """What is filled in, as the API takes it."""
@@ -174,16 +172,22 @@ class JobForm:
         text = json.dumps({"saved": self._of_query(), "job": job})
         self._client.run_javascript(f"localStorage.setItem({json.dumps(DRAFT)}, {json.dumps(text)})")
 
-    async def restore(self) -> None:
-        """Fill in what was typed before the page was loaded anew; days and source only where the query is the same."""
-        held = await self._client.run_javascript(f"return localStorage.getItem({json.dumps(DRAFT)})", timeout=5.0)
+    async def begin(self) -> None:
+        """Fill in what was typed before the page was loaded anew, source and days only where the query is the same."""
+        held = await self._client.run_javascript(f"return localStorage.getItem({json.dumps(DRAFT)})", timeout=10.0)
         draft = json.loads(held or "{}")
-        job = draft.get("job", {})
-        if job:
+        if job := draft.get("job"):
             self.settings.fill(job["settings"])
         if draft.get("saved") == self._of_query():
-            for field, key in ((self.name, "name"), (self.source, "source"), (self.start, "start"), (self.end, "end")):
+            self._choose_source(job["source"])
+            for field, key in ((self.name, "name"), (self.start, "start"), (self.end, "end")):
                 field.control.set_value(job[key] or "")
+        await self.check()
+
+    def _choose_source(self, source: str | None) -> None:
+        """Choose a source, one that was typed as well."""
+        typed = {source: source} if source and source not in self._sources else {}
+        self.source.control.set_options(self._sources | typed, value=source)
 
     def _of_query(self) -> list[Any]:
         return [self._saved.get(key) for key in ("source", "start", "end")]
