@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -46,10 +47,13 @@ def tiny_request(days: int = 2, source: str | None = "tiny", name: str = "", **v
     return CorrelationRequest(tiny_channels(), tiny_settings(**values), source, FIRST, f"{last:%Y-%m-%d}", name)
 
 
-def undisturbed(request: CorrelationRequest, folder: Path) -> dict[str, bytes]:
-    """Objects of the archive that a request leads to without jobs, workers or processes."""
-    correlate(request.channels, request.settings, open_source(SPEC), folder, request.start, request.end, workers=1)
-    return objects(folder)
+@cache
+def undisturbed(days: int) -> dict[str, bytes]:
+    """Objects of the archive that a tiny request leads to without jobs, workers or processes."""
+    request = tiny_request(days)
+    with TemporaryDirectory() as folder:
+        correlate(request.channels, request.settings, open_source(SPEC), folder, request.start, request.end, workers=1)
+        return objects(folder)
 
 
 def archive(workspace: str, job_id: str) -> dict[str, bytes]:

@@ -101,7 +101,10 @@ def test_a_card_may_say_a_part_only(storage: Storage, card: dict[str, Any], days
         ({"source": ["demo"]}, r"source is \['demo'\]: write it as text"),
         ({"name": {"a": 1}}, "name is"),
         ({"kind": "inversion"}, "kind 'inversion' is unknown: use correlation or association"),
-        ({"start": "yesterday-ish"}, r"incoming/a/job\.json: start 'yesterday-ish', end None: write days as 2019-02-03"),
+        (
+            {"start": "yesterday-ish"},
+            r"incoming/a/job\.json: start 'yesterday-ish', end None: write days as 2019-02-03",
+        ),
         ({"start": "2024-03-04", "end": "2024-03-01"}, "the last day 2024-03-01 is before the first"),
         ({"kind": "association"}, "files names no picks, stations, velocity"),
         ({"kind": "association", "files": ["picks.csv"]}, "files and options are objects"),

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 from seisloom.errors import WorkspaceError
 from seisloom.jobs.board import Claim
-from seisloom.jobs.child import ABANDONED, Task
 from seisloom.jobs.logfile import LogFile
+from seisloom.jobs.task import ABANDONED, Task
 
 Wake = queue.SimpleQueue[None]
 """What ends a wait early; unlike an Event it may be put to from a signal handler."""

@@ -1,6 +1,6 @@
 """One attempt at a job, in an interpreter of its own: ``python -m seisloom.jobs.child``.
 
-The worker writes one line of JSON (:class:`Task`) to standard input and then a line from time to time; when these stay
+The worker writes one line of JSON (:class:`seisloom.jobs.task.Task`) to standard input and then a line from time to time; when these stay
 away, because the worker has ended, hangs or cannot reach the store, the child ends at once, so that nobody works at
 what another may have taken over. Lines of JSON on standard output: ``{"progress": {...}}`` again and again, and last one of
 ``{"result": {...}}``, ``{"failed": words}`` (doing it again would not help) or ``{"broken": words}`` (it might). Standard
@@ -17,38 +17,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
 from seisloom.errors import SeisloomError, WorkspaceError
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.requests import CorrelationRequest, read_request
 from seisloom.jobs.sources import Sources
+from seisloom.jobs.task import ABANDONED, Task
 from seisloom.storage import Storage
 
-ABANDONED = 75
-"""Exit status after the worker was no longer heard of."""
 REPORT_S = 0.25
 """Shortest time between two reports of the same stage."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a child is told."""
-
-    workspace: str
-    job_id: str
-    claim: int
-    sources: dict[str, Any]
-    limits: dict[str, Any]
-    threads: int
-    memory_gb: float
-    patience_s: float
-    """How long it works on without a sign of the worker."""
-
-    def line(self) -> bytes:
-        """The line of standard input."""
-        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def run(task: Task, out: TextIO) -> None:

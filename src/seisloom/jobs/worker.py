@@ -19,10 +19,10 @@ from urllib.parse import unquote, urlparse
 from seisloom.errors import WorkspaceError
 from seisloom.jobs.attempt import Attempt, Outcome, Wake, pause, tidier
 from seisloom.jobs.board import Board, Claim
-from seisloom.jobs.child import Task
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.logfile import LogFile
 from seisloom.jobs.sources import Sources
+from seisloom.jobs.task import Task
 from seisloom.jobs.upkeep import SETTLE_S, Foreign, sweep
 
 MAX_CRASHES, MAX_LOSSES = 3, 10

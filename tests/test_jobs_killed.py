@@ -1,0 +1,86 @@
+"""Several workers at one workspace, killed again and again: every job is done once, and to the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from seisloom.jobs import Board, submit
+from seisloom.storage import Storage
+from tests.job_workers import (
+    alive,
+    archive,
+    children_of,
+    days_done,
+    events,
+    names,
+    start_worker,
+    tiny_request,
+    undisturbed,
+    until,
+)
+from tests.object_stores import NewWorkspace
+
+DAYS, JOBS, WORKERS, KILLS = 6, 3, 2, 8
+STALE_S = 3.0
+
+
+def marks(storage: Storage) -> dict[str, bytes | None]:
+    """The marks of all days that are done."""
+    return {key: storage.get(key) for key in storage.keys("processed") if "/done/" in key}
+
+
+def kill(worker: subprocess.Popen[bytes], machine: bool) -> list[int]:
+    """End a worker without a word, and with ``machine`` its child at the same instant; what is left of it."""
+    children = children_of(worker.pid)
+    worker.kill()
+    for pid in children if machine else []:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    worker.communicate()
+    return children
+
+
+@pytest.mark.parametrize("object_store", ["folder", "radosgw"], indirect=True)
+def test_workers_killed_at_random(object_store: NewWorkspace) -> None:
+    workspace, rng = object_store(), np.random.default_rng(20240301)
+    storage = Storage(workspace, create=True)
+    board = Board(storage)
+    ids = [submit(board, tiny_request(DAYS)) for _ in range(JOBS)]
+    workers = [start_worker(workspace, stale_s=STALE_S, once=True) for _ in range(WORKERS)]
+    left, kept = [], dict[str, bytes | None]()
+    for n in range(KILLS):
+        # Half of the blows fall soon after another day is done, the others at any time.
+        deadline, before = time.monotonic() + rng.uniform(0.5, 4.0), len(kept)
+        while time.monotonic() < deadline and (n % 2 or len(marks(storage)) == before):
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.3))
+        victim = int(rng.integers(WORKERS))
+        left += kill(workers[victim], machine=bool(rng.integers(2)))
+        now = marks(storage)
+        assert kept.items() <= now.items(), "a day that was done was done again"
+        kept = now
+        workers[victim] = start_worker(workspace, stale_s=STALE_S, once=True)
+    for worker in workers:
+        out, _ = worker.communicate(timeout=120)
+        assert worker.returncode == 0, out
+    until(lambda: not any(alive(pid) for pid in left), "children of dead workers", 10)
+
+    for job_id in ids:
+        history = names(storage, job_id)
+        assert history.count("finished") == 1, history
+        assert set(history) <= {"submitted", "claimed", "released", "finished"}
+        assert history[-1] == "finished"
+        assert board.job(job_id).result["days"] == DAYS
+        assert archive(workspace, job_id) == undisturbed(DAYS)
+        assert days_done(storage, job_id) == DAYS
+    assert kept.items() <= marks(storage).items()
+    assert sum(names(storage, job_id).count("claimed") for job_id in ids) > JOBS
+    for claimed in (e for job_id in ids for e in events(storage, job_id) if e["event"] == "claimed"):
+        assert 0 <= claimed["done"] <= DAYS
