@@ -169,10 +169,7 @@ export default {
         if (each.kind !== "markers" || (layer && each.name !== layer)) continue;
         for (const { latitude, longitude } of each.marks) places.push([latitude, longitude]);
       }
-      if (!places.length && this.box.box) {
-        const [west, south, east, north] = this.box.box;
-        return this.map.fitBounds([[south, west], [north, east < west ? east + 360 : east]], { padding: [30, 30] });
-      }
+      if (!places.length && this.box.box) return this.fitBox();
       if (!places.length) return this.map.setView([20, 0], 1.5);
       const longitudes = Float64Array.from(places, (place) => place[1]).sort();
       let [gap, west] = [longitudes[0] + 360 - longitudes.at(-1), longitudes[0]];
@@ -194,6 +191,17 @@ export default {
     async set_box(box) {
       await this.ready;
       this.box.set(box);
+      if (box && !this.seen(box)) this.fitBox();
+    },
+    seen([west, south, east, north]) {
+      const view = this.map.getBounds();
+      const turn = 360 * Math.floor((view.getEast() - west) / 360); // the easternmost copy that begins within the view
+      const end = turn + (east < west ? east + 360 : east);
+      return south < view.getNorth() && north > view.getSouth() && end > view.getWest();
+    },
+    fitBox() {
+      const [west, south, east, north] = this.box.box;
+      this.map.fitBounds([[south, west], [north, east < west ? east + 360 : east]], { padding: [40, 40], maxZoom: 9 });
     },
     async draw_box(on) {
       await this.ready;
@@ -207,10 +215,17 @@ export default {
       const { latitude, longitude } = layer.marks[i];
       const near = this.clicked?.id === id ? this.clicked.longitude : this.map.getCenter().lng;
       this.tip.remove();
-      L.popup({ maxWidth: 440, minWidth: 220, className: "sl-map-popup-frame" })
-        .setLatLng(this.copyNear(latitude, longitude, near))
-        .setContent(popupContent(content, (action) => this.$emit("action", { id, action })))
-        .openOn(this.map);
+      if (this.opened?.id !== id || !this.opened.popup.isOpen()) {
+        const popup = L.popup({ maxWidth: 440, minWidth: 220, className: "sl-map-popup-frame" });
+        popup.setLatLng(this.copyNear(latitude, longitude, near));
+        this.opened = { id, popup };
+      }
+      this.opened.content = content;
+      this.opened.popup.setContent(popupContent(content, (action) => this.$emit("action", { id, action })));
+      if (!this.opened.popup.isOpen()) this.opened.popup.openOn(this.map);
+    },
+    async amend_popup(id, more) {
+      if (this.opened?.id === id && this.opened.popup.isOpen()) await this.popup(id, { ...this.opened.content, ...more });
     },
   },
 };

@@ -15,7 +15,7 @@ from seisloom.plot.style import COLOURS
 from seisloom.web.components.style import add_style
 
 _LEAFLET = Path(nicegui.elements.leaflet.__file__).parent / "dist"
-PARTS = ["map_canvas.js", "map_base.js", "map_marks.js", "map_tools.js"]
+PARTS: list[str | Path] = ["map_canvas.js", "map_base.js", "map_marks.js", "map_tools.js"]
 
 
 class Map(Element, component="map.js", dependencies=PARTS):
@@ -27,7 +27,7 @@ class Map(Element, component="map.js", dependencies=PARTS):
 
     - ``set_markers(layer, markers, options)``: each marker has ``id``, ``latitude``, ``longitude`` (degrees), and as one
       likes ``group``, ``colour`` (CSS), ``size`` (diameter in pixels), ``shape`` (circle, triangle, square, diamond, star),
-      ``title`` (shown on hover; the default is the id). Without a colour the marker has that of its group: the most
+      ``title`` (shown on hover; the default is the id), ``label`` (written beside it where few are in sight). Without a colour the marker has that of its group: the most
       frequent groups have one each, the others share grey. ``options``: ``size``, ``shape``, ``colour`` for all;
       ``legend`` (default true: groups are listed, and shown or hidden by a click); ``pick`` (default true: answers to the
       pointer); ``fit`` (default false: move the map there).
@@ -39,8 +39,10 @@ class Map(Element, component="map.js", dependencies=PARTS):
     - ``set_box([west, south, east, north])``: the rectangle; None for none; west > east across ±180°. ``draw_box(on)``
       starts or ends drawing it with the pointer.
     - ``popup(id, content)``: a popup at a marker. ``content``: ``title``, ``subtitle``, ``rows`` ([[name, value], ...]),
-      ``table`` (list of rows, the first its header), ``note``, ``link`` ([text, address]), ``actions`` ([[text, name],
+      ``table`` (list of rows, the first its header), ``availability``
+      (``title`` and ``bars``: ``label``, ``spans`` [[from, to], ...] as fractions of the whole, ``text``), ``note``, ``link`` ([text, address]), ``actions`` ([[text, name],
       ...], buttons); all shown as text, never as HTML. None closes it.
+    - ``amend_popup(id, content)``: change parts of the popup of that marker, if it is open.
 
     Events: ``ready``; ``pick`` ``{layer, id, shift}`` for a click on a marker or line, ``nothing`` for a click beside them;
     ``hover`` ``{layer, id}``, or null when the pointer leaves; ``action`` ``{id, action}`` for a button in a popup; ``box`` [west, south, east, north] or null, when drawn or

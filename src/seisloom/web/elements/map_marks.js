@@ -26,7 +26,7 @@ export function shapePath(shape, size) {
 }
 
 // A small picture of one look of a marker, drawn once and copied for each.
-function sprite(shape, size, colour, halo) {
+function sprite(shape, size, colour, outline) {
   const ratio = window.devicePixelRatio || 1;
   const side = Math.ceil(1.5 * size) + 4;
   const canvas = document.createElement("canvas");
@@ -37,7 +37,7 @@ function sprite(shape, size, colour, halo) {
   const path = shapePath(shape, size);
   context.fillStyle = colour;
   context.fill(path);
-  context.strokeStyle = halo;
+  context.strokeStyle = outline;
   context.lineWidth = 1;
   context.stroke(path);
   return { canvas, side };
@@ -66,6 +66,26 @@ function greatCircle([latA, lonA], [latB, lonB]) {
     points.push(unitX(lon), unitY(Math.atan2(z, Math.hypot(x, y)) / radians));
   }
   return points;
+}
+
+// Names beside markers, where there are few of them and one does not cover another.
+const LABELS_MAX = 60;
+function writeLabels(context, labels, ink, halo) {
+  if (labels.length > LABELS_MAX) return;
+  context.font = "11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  context.lineWidth = 3;
+  const taken = [];
+  for (const [text, x, y] of labels) {
+    const width = context.measureText(text).width;
+    if (taken.some(([x2, y2, width2]) => x < x2 + width2 && x2 < x + width && Math.abs(y - y2) < 12)) continue;
+    taken.push([x, y, width]);
+    context.strokeStyle = halo;
+    context.strokeText(text, x, y);
+    context.fillStyle = ink;
+    context.fillText(text, x, y);
+  }
 }
 
 export class Marks {
@@ -160,7 +180,9 @@ export class Marks {
   }
 
   paintAll(context, view) {
-    const halo = getComputedStyle(this.map.getContainer()).getPropertyValue("--sl-map-halo").trim();
+    const style = getComputedStyle(this.map.getContainer());
+    const [halo, outline, ink] = ["halo", "outline", "ink"].map((name) => style.getPropertyValue(`--sl-map-${name}`).trim());
+    const labels = [];
     const small = this.map.getZoom() < 3 ? 0.7 : this.map.getZoom() < 5 ? 0.85 : 1;
     for (const layer of this.layers.values()) {
       if (layer.kind === "lines") {
@@ -178,14 +200,17 @@ export class Marks {
         if (y < -30 || y > view.height + 30) continue;
         const key = `${shape}|${size * small}|${colour}`;
         let picture = this.sprites.get(key);
-        if (!picture) this.sprites.set(key, (picture = sprite(shape, size * small, colour, halo)));
+        if (!picture) this.sprites.set(key, (picture = sprite(shape, size * small, colour, outline)));
         for (const k of view.copies) {
           const x = (layer.x[i] + k) * view.world - view.left;
           if (x < -30 || x > view.width + 30) continue;
           context.drawImage(picture.canvas, x - picture.side / 2, y - picture.side / 2, picture.side, picture.side);
+          const { label } = layer.marks[i];
+          if (label && labels.length <= LABELS_MAX) labels.push([label, x + size / 2 + 5, y]);
         }
       }
     }
+    writeLabels(context, labels, ink, halo);
   }
 
   paintMarked(context, view) {

@@ -205,8 +205,25 @@ export class Box {
   }
 }
 
+// Spans of time (fractions of a whole) as bars, a line each with its name and a number.
+function bars({ title, bars: lines }) {
+  const box = make("div", "sl-map-bars");
+  make("div", "sl-map-bars-title sl-muted", box, title);
+  for (const { label, spans, text } of lines) {
+    make("span", "", box, label);
+    const line = make("span", "sl-map-bar", box);
+    for (const [from, to] of spans) {
+      const piece = make("span", "", line);
+      piece.style.left = `${100 * from}%`;
+      piece.style.width = `max(1px, ${100 * (to - from)}%)`;
+    }
+    make("span", "sl-map-bars-text", box, text);
+  }
+  return box;
+}
+
 // The content of a popup as elements; everything in it is text. ``act`` hears which of its actions is wanted.
-export function popupContent({ title, subtitle, rows, table, note, link, actions }, act) {
+export function popupContent({ title, subtitle, rows, table, availability, note, link, actions }, act) {
   const box = make("div", "sl-map-popup");
   if (title) make("div", "sl-map-popup-title", box, title);
   if (subtitle) make("div", "sl-muted", box, subtitle);
@@ -226,6 +243,7 @@ export function popupContent({ title, subtitle, rows, table, note, link, actions
       for (const cell of row) make(i ? "td" : "th", "", line, cell);
     });
   }
+  if (availability) box.append(bars(availability));
   if (note) make("div", "sl-muted sl-map-popup-note", box, note);
   if (link) make("a", "", box, link[0]).href = link[1];
   for (const [text, action] of actions ?? []) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -43,7 +44,7 @@ class QueryForm:
             self.address = self._text("source", "Address of an FDSN service", "https://", self._source_fault)
             self.address.classes("sl-wide").bind_visibility_from(self.source, "value", value=OTHER)
             for name in CODES:
-                self._text(name, name.capitalize(), _HINTS[name], lambda text, name=name: parse_codes(name, text))
+                self._text(name, name.capitalize(), _HINTS[name], partial(parse_codes, name))
             self._date("start", "From", whole_day=False)
             self._date("end", "To", whole_day=True)
             with ui.row().classes("sl-wide sl-filters-title"):
@@ -56,7 +57,7 @@ class QueryForm:
                 )
                 clear.props('aria-label="No rectangle"').tooltip("No rectangle")
             for name in ("west", "east", "south", "north"):
-                field = self._text(name, name.capitalize(), "", lambda text, name=name: _side(name, text))
+                field = self._text(name, name.capitalize(), "", partial(_side, name))
                 field.props("inputmode=text").on_value_change(lambda: self._sides_changed())
 
     def _text(self, name: str, label: str, hint: str, parse: Callable[[str], object]) -> ui.input:
@@ -130,8 +131,8 @@ class QueryForm:
     def set_box(self, box: Sequence[float] | None, tell: bool = False) -> None:
         """Fill the sides; ``tell``: as if they had been typed."""
         self._quiet = True
-        for name, side in zip(SIDES, box or [None] * 4, strict=True):
-            self.fields[name].set_value("" if side is None else f"{side:g}")
+        for name, text in zip(SIDES, [f"{side:.7g}" for side in box] if box else [""] * 4, strict=True):
+            self.fields[name].set_value(text)
         self._quiet = False
         if tell:
             self._on_box(self.box())
@@ -145,7 +146,7 @@ def _fault(parse: Callable[[str], object], text: str | None) -> str | None:
     try:
         parse(text or "")
     except InputError as error:
-        return str(error)
+        return str(error).partition(": ")[2] or str(error)  # the field stands beside it
     return None
 
 

@@ -1,8 +1,7 @@
+import { actionsOf, availabilityBars, stationContent } from "station_popup";
+
 const LAYER = "stations";
 const KEPT = "seisloom.table"; // check marks, filters and order of the query that was run last in this tab
-const code = (row) => `${row.location || "--"}.${row.channel}`;
-const day = (time) => (time ? time.slice(0, 10) : "open");
-const degrees = (value, plus, minus) => (value == null ? "unknown" : `${Math.abs(value).toFixed(4)}° ${value < 0 ? minus : plus}`);
 
 // Rows of {name: [values]}; a key tells epochs of one channel apart.
 function rowsOf(columns) {
@@ -66,6 +65,7 @@ export default {
     async show(rows, query) {
       performance.mark("query-answered");
       this.stations = new Map();
+      this.told = new Map(); // NET.STA: what is known of its data
       for (const row of rows) {
         const name = `${row.network}.${row.station}`;
         if (this.stations.has(name)) this.stations.get(name).push(row);
@@ -77,6 +77,7 @@ export default {
         latitude: row.latitude ?? NaN,
         longitude: row.longitude ?? NaN,
         title: row.site ? `${id} · ${row.site}` : id,
+        label: row.station,
       }));
       const [map, table] = [getElement(this.map), getElement(this.table)];
       map.popup("", null);
@@ -121,7 +122,9 @@ export default {
     chosen() {
       const rows = getElement(this.table).chosen();
       this.marked = new Set(rows.map((row) => `${row.network}.${row.station}`));
-      getElement(this.map).select([...this.marked]);
+      const map = getElement(this.map);
+      map.select([...this.marked]);
+      if (this.opened) map.amend_popup(this.opened, { actions: actionsOf(this.marked.has(this.opened)) });
       this.keep();
     },
     picked({ id, shift }) {
@@ -129,42 +132,25 @@ export default {
       getElement(this.table).reveal(id);
       this.open(id);
     },
-    opened(station) {
+    entered(station) {
       getElement(this.map).show(station);
       this.open(station);
     },
     chosen_in_popup({ id, action }) {
       getElement(this.table).choose_station(id, action === "choose");
-      this.open(id);
     },
-    // The popup of a station: what its channels have in common, then each of them.
-    open(station) {
+    async open(station) {
       const rows = this.stations.get(station);
       if (!rows) return;
-      const [{ latitude, longitude, elevation_m, site, network }] = rows;
-      const starts = rows.map((row) => row.start).filter(Boolean).sort();
-      const ends = rows.some((row) => !row.end) ? null : rows.map((row) => row.end).sort().at(-1);
-      const height = elevation_m == null ? "unknown" : `${Math.round(elevation_m).toLocaleString("en")} m`;
-      const cells = rows.map((row) => [
-        code(row),
-        row.sample_rate_hz == null ? "" : `${row.sample_rate_hz} Hz`,
-        day(row.start),
-        day(row.end),
-        row.sensor,
-      ]);
-      const on = this.marked.has(station);
-      getElement(this.map).popup(station, {
-        title: station,
-        subtitle: site,
-        rows: [
-          ["Network", network],
-          ["Place", `${degrees(latitude, "N", "S")}, ${degrees(longitude, "E", "W")}`],
-          ["Elevation", height],
-          ["Channels", `${new Set(rows.map((row) => row.id)).size}, from ${day(starts[0])} to ${day(ends)}`],
-        ],
-        table: [["Channel", "Rate", "From", "To", "Sensor"], ...cells],
-        actions: [on ? ["Unselect its channels", "drop"] : ["Select its channels", "choose"]],
-      });
+      this.opened = station;
+      const map = getElement(this.map);
+      const content = stationContent(station, rows, this.marked.has(station));
+      await map.popup(station, { ...content, ...this.told.get(station) });
+      if (this.told.has(station)) return;
+      const told = this.told;
+      const bars = await availabilityBars(rows, new URLSearchParams(this.query)).catch(() => null);
+      told.set(station, bars ? { availability: bars } : { note: "The source does not tell which data there are." });
+      map.amend_popup(station, told.get(station));
     },
     async save(replace) {
       const rows = getElement(this.table).chosen();

@@ -8,7 +8,7 @@ from seisloom.web.elements.channel_table import ChannelTable
 from seisloom.web.elements.map import Map
 
 
-class StationQuery(Element, component="station_query.js"):
+class StationQuery(Element, component="station_query.js", dependencies=["station_popup.js"]):
     """Has no looks of its own. The events of map and table go to it, and its answers back to them.
 
     Methods: ``run(parameters, lead)`` asks /api/channels (what was asked before is given up); ``cancel()``; ``save(replace)``
@@ -27,7 +27,7 @@ class StationQuery(Element, component="station_query.js"):
             (stations, "pick", "picked"),
             (stations, "action", "chosen_in_popup"),
             (table, "hover", "hovered_in_table"),
-            (table, "open", "opened"),
+            (table, "open", "entered"),
             (table, "chosen", "chosen"),
             (table, "shown", "keep"),
             (table, "sorted", "keep"),

@@ -20,6 +20,7 @@ from seisloom.web.elements.station_query import StationQuery
 from seisloom.web.layout import Context, frame
 
 EMPTY = "No stations yet. Choose a data source and press Query."
+FAULTS = "Some fields cannot be used as they are."
 
 
 def register(context: Context) -> None:
@@ -100,7 +101,7 @@ class _Page:
     def ask(self) -> None:
         """Query, if the fields have no fault."""
         if not self.form.check():
-            self._say("Some fields cannot be used as they are.", fault=True)
+            self._say(FAULTS, fault=True)
             return
         parameters = self.form.parameters()
         ui.navigate.history.replace(f"/?{urlencode(parameters)}")
@@ -112,22 +113,26 @@ class _Page:
         self.button.props(add="loading" if asking else "", remove="" if asking else "loading")
         self.stop.set_enabled(asking)
         if asking:
-            self._say("Asking …")
+            self._say("Asking …", "Asking …")
             return
         self.found = told.get("rows", 0)
         if told["state"] == "found":
             self._say(f"Found {_number(told['channels'], 'channel')} at {_number(told['stations'], 'station')}.")
         elif told["state"] == "failed":
             others = self.form.show_faults(told["faults"] or [told["detail"]])
-            self._say(" ".join(others) or "Some fields cannot be used as they are.", fault=True)
+            short = "Nothing found." if told["status"] == 404 else "The query failed."
+            self._say(short if others else FAULTS, " ".join(others) or FAULTS, fault=True)
         else:
-            self._say("Cancelled.")
+            self._say("Cancelled.", EMPTY)
         self._count()
 
-    def _say(self, words: str, fault: bool = False) -> None:
+    def _say(self, words: str, over_table: str = "", fault: bool = False) -> None:
+        """Words below the button, and longer ones where the table has no rows."""
         self.status.set_text(words)
-        self.status.classes(add="sl-fault" if fault else "", remove="" if fault else "sl-fault")
-        self.empty.set_text(words if fault or words == "Asking …" else EMPTY)
+        if over_table:
+            self.empty.set_text(over_table)
+        for label in (self.status, self.empty):
+            label.classes(add="sl-fault" if fault else "", remove="" if fault else "sl-fault")
 
     def _chosen(self, event: GenericEventArguments) -> None:
         self.chosen = event.args

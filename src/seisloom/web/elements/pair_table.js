@@ -1,0 +1,76 @@
+import * as AgGrid from "nicegui-aggrid";
+
+const number = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
+const numeric = { filter: "agNumberColumnFilter", type: "rightAligned" };
+const text = { filter: "agTextColumnFilter" };
+const COLUMNS = [
+  { field: "label", headerName: "Pair", minWidth: 130, flex: 2, tooltipField: "name", ...text },
+  { field: "component", headerName: "Comp.", headerTooltip: "Component pair, first channel first", width: 70, ...text },
+  { field: "distance_km", headerName: "km", headerTooltip: "Distance, km", width: 78, valueFormatter: number(1), ...numeric },
+  { field: "azimuth_deg", headerName: "Az., °", headerTooltip: "Azimuth at the first towards the second, degrees", width: 72, valueFormatter: number(0), ...numeric },
+  { field: "days", headerName: "Days", headerTooltip: "Days (sub-stacks, windows) with data", width: 72, ...numeric },
+  { field: "windows", headerName: "Windows", headerTooltip: "Windows in all of them", width: 88, ...numeric },
+  { field: "snr", headerName: "SNR", headerTooltip: "Signal-to-noise ratio of the linear stack", width: 72, valueFormatter: number(1), ...numeric },
+];
+
+export default {
+  template: '<div class="sl-table" role="region" :aria-label="label"></div>',
+  props: { label: String },
+  mounted() {
+    AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
+    const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
+      fontFamily: "inherit",
+      fontSize: 13,
+      rowHeight: 28,
+      headerHeight: 32,
+      spacing: 5,
+      cellHorizontalPadding: 8,
+      wrapperBorderRadius: 8,
+      borderColor: "var(--sl-line)",
+      backgroundColor: "var(--sl-map-paper)",
+      foregroundColor: "var(--sl-text)",
+      headerBackgroundColor: "var(--sl-soft)",
+      accentColor: "var(--q-primary)",
+    });
+    this.grid = AgGrid.createGrid(this.$el, {
+      theme,
+      columnDefs: COLUMNS,
+      defaultColDef: { floatingFilter: true, suppressHeaderMenuButton: true, suppressHeaderFilterButton: true, suppressFloatingFilterButton: true },
+      rowData: [],
+      getRowId: ({ data }) => data.id,
+      rowSelection: { mode: "singleRow", checkboxes: false, enableClickSelection: false },
+      animateRows: false,
+      suppressScrollOnNewData: true,
+      overlayNoRowsTemplate: "<span>No pairs</span>",
+      tooltipShowDelay: 500,
+      onFilterChanged: ({ api }) => this.$emit("shown", api.getDisplayedRowCount()),
+      onRowClicked: ({ data }) => this.$emit("pick", data.id),
+      onCellKeyDown: ({ event, data }) => event.key === "Enter" && this.$emit("pick", data.id),
+      onCellMouseOver: ({ data }) => this.$emit("hover", data.id),
+      onCellMouseOut: () => this.$emit("hover", null),
+    });
+    const dark = () => {
+      this.$el.dataset.agThemeMode = document.body.classList.contains("body--dark") ? "dark" : "light";
+    };
+    this.themes = new MutationObserver(dark);
+    this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    dark();
+  },
+  unmounted() {
+    this.themes.disconnect();
+    this.grid.destroy();
+  },
+  methods: {
+    set_rows(rows) {
+      this.grid.setGridOption("rowData", rows);
+      this.$emit("shown", this.grid.getDisplayedRowCount());
+    },
+    choose(id) {
+      const node = id === null ? null : this.grid.getRowNode(id);
+      this.grid.setNodesSelected({ nodes: this.grid.getSelectedNodes(), newValue: false });
+      if (!node) return;
+      this.grid.setNodesSelected({ nodes: [node], newValue: true });
+      if (node.displayed) this.grid.ensureNodeVisible(node);
+    },
+  },
+};
