@@ -190,7 +190,7 @@ def _correlating(settings: CorrelationSettings, workers: int, pool: ThreadPoolEx
     cross = np.zeros((part, n, n), np.complex64)
 
     def inverted(_: int) -> None:
-        out = np.empty((INVERSE_BATCH, 2 * plan.n_half_lag + 1), np.float32)
+        out = np.zeros((INVERSE_BATCH, 2 * plan.n_half_lag + 1), np.float32)
         inverse.transform(cross[:, 0, :INVERSE_BATCH], out[:n], inverse.buffers(INVERSE_BATCH))
         np.divide(out, np.float32(2), out=out).tobytes()  # what is written
 

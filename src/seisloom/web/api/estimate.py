@@ -19,6 +19,8 @@ router = APIRouter(prefix="/estimate", tags=["settings"])
 
 LOOKED_AT = 5
 """Finished jobs whose pace is looked at."""
+# How records are come by, which takes a time that nobody knows before.
+_FETCHING = {"synthetic": "making the records", "sds": "reading the disk", "files": "reading the disk"}
 
 
 class JobEstimate(BaseModel):
@@ -57,7 +59,7 @@ def estimate_job(wanted: CorrelationJob, services: Served, session: Session) -> 
         channels=size.channels,
         days=size.days,
         pairs=size.pairs,
-        download_bytes=size.download_bytes,
+        download_bytes=0 if spec.startswith("synthetic:") else size.download_bytes,
         output_bytes=size.output_bytes,
         memory_bytes=size.memory_bytes,
         seconds=float(f"{seconds:.2g}"),
@@ -83,10 +85,10 @@ def _time(request: CorrelationRequest, size: Estimate, spec: str, services: Serv
     rates = measure_rates(request.settings, float(sampling_rates(request.channels).median()))
     computing = rates.day_s(size.channels, size.pairs) * size.days
     factor = past_factor(_past_days(request.settings.digest(), spec, services), rates)
+    fetching = _FETCHING.get(spec.partition(":")[0], "the download")
     if factor:
-        return computing * factor, "from finished jobs of these settings and this source, download included"
-    basis = "from a short run on this machine; the time of the download is not included"
-    return computing + rates.response_s * size.channels, basis
+        return computing * factor, f"from finished jobs of these settings and this source; with {fetching}"
+    return computing + rates.response_s * size.channels, f"from a short run on this machine; without {fetching}"
 
 
 def _past_days(digest: str, spec: str, services: Services) -> list[DayReport]:
@@ -109,8 +111,11 @@ def _past_days(digest: str, spec: str, services: Services) -> list[DayReport]:
 def _notes(request: CorrelationRequest, size: Estimate) -> list[str]:
     notes = [f"download: {BYTES_A_SAMPLE:g} bytes a sample, as compressed noise typically takes"]
     if size.rates_guessed:
-        notes.append(f"{size.rates_guessed} channels tell no sampling rate: taken from their band codes")
+        notes.append(
+            f"sampling rate by the band code: {size.rates_guessed} of {size.channels} channels, which tell none"
+        )
     low = sampling_rates(request.channels) < 2 * request.settings.freqmax
     if low.any():
-        notes.append(f"{int(low.sum())} channels are sampled too slowly for freqmax and will be left out")
+        ids = set(channel_ids(request.channels[low]))
+        notes.append(f"sampled too slowly for freqmax, to be left out: {len(ids)} of {size.channels} channels")
     return notes
