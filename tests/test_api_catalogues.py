@@ -272,6 +272,8 @@ def test_events_are_those_of_the_file(finished: tuple[TestClient, str, Path]) ->
         ("quality=AC", lambda e: e["quality"].isin(["A", "C"])),
         ("start=2020-01-01T00:30:00Z&end=2020-01-01T00:50:00", lambda e: e["time"].between("2020-01-01T00:30", "2020-01-01T00:50")),
         ("start=2020-01-01T01:30:00%2B01:00&min_picks=12", lambda e: (e["time"] >= "2020-01-01T00:30") & (e["n_picks"] >= 12)),
+        ("box=12.9,42.8,13.1,43.1", lambda e: e["longitude"].between(12.9, 13.1) & e["latitude"].between(42.8, 43.1)),
+        ("box=13,-90,-1,90", lambda e: e["longitude"] >= 13.0),
         ("start=9999-12-31", lambda e: e["depth_km"] > 1e9),
         ("end=0001-01-01T00:00:00%2B14:00", lambda e: e["depth_km"] > 1e9),
     ],

@@ -96,10 +96,10 @@ def test_the_catalogue_is_that_of_the_command(prepared: Prepared, workspace: Sto
     assert result["events"] == len(events) > 15
     assert result["used_picks"] == events["n_picks"].sum()
     assert sum(result["qualities"].values()) == len(events)
-    assert pd.Timestamp(result["first"]) == pytest.approx(events["time"].min(), abs=pd.Timedelta("1us"))
+    assert pd.Timestamp(result["first"]) == pytest.approx(events["time"].min(), abs=pd.Timedelta("1s"))
     stages = [step["stage"] for step in told]
-    assert list(dict.fromkeys(stages)) == ["links", "events", "files"]
-    assert told[0]["done"] == told[0]["total"] == result["picks"]
+    assert list(dict.fromkeys(stages)) == ["reading", "links", "events", "files"]
+    assert told[1]["done"] == told[1]["total"] == result["picks"]
 
 
 def test_the_folder_holds_all_that_the_catalogue_was_made_from(prepared: Prepared, workspace: Storage) -> None:
@@ -282,7 +282,7 @@ def test_a_network_is_trained_and_an_interrupted_training_goes_on(
     result = run(workspace, job.id, request, job.number + 1, Sources(), Limits(), 1, 4.0, told.append)
     training = [step for step in told if step["stage"] == "training"]
     assert training[0]["epoch"] == 1  # the first one is not done again
-    assert all(step["loss"] > 0 and 0 <= step["done"] <= step["total"] == 1.0 for step in training)
+    assert all(step["loss"] > 0 and 0 <= step["done"] <= step["total"] == 100 for step in training)
     assert (folder_of(workspace, result) / "model.pt").stat().st_size > 10_000
 
 

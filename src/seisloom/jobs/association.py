@@ -53,8 +53,8 @@ def run(
 ) -> dict[str, Any]:
     """Do the job, or what is left of it; returns the result: where the files are, and counts.
 
-    ``report`` is called with stage (training, links, events, files), ``done`` of ``total``, ``elapsed_s``,
-    ``seconds_left`` (None where nothing is known), ``events`` (preliminary ones so far), and in training ``loss``.
+    ``report`` is called with stage (reading, training, links, events, files), ``done`` of ``total``, ``elapsed_s``,
+    ``seconds_left`` (None where nothing is known), ``events`` (preliminary ones so far), and in training (per cent) ``loss``.
     MissingExtraError without PyTorch, InputError for files that cannot be used, LimitError for a job that is too large.
     Neither ``sources`` nor ``memory_gb`` matter here.
     """
@@ -64,8 +64,9 @@ def run(
     torch.set_num_threads(threads)
     folder = run_folder(job_id, claim)
     with _scratch(storage, job_id, claim) as scratch:
-        inputs = read_inputs(request, scratch / "input", limits)
         teller = _Teller(storage, folder, request.options.train_minutes, report)
+        teller.stage("reading", 0, 1)
+        inputs = read_inputs(request, scratch / "input", limits)
         with names_without(scratch):
             result = _associate(inputs, _settings(request.options, threads, scratch), teller)
         result.report.warnings[:] = [text.replace(f"{scratch}/", "") for text in result.report.warnings]
@@ -174,7 +175,8 @@ class _Teller:
     def training(self, step: Step) -> None:
         """How far training is: it goes by time."""
         left = self._train_s * max(1.0 - step.share, 0.0)
-        self.stage("training", min(step.share, 1.0), 1.0, left, loss=round(step.loss, 4), epoch=step.epoch)
+        percent = round(100.0 * min(step.share, 1.0), 1)
+        self.stage("training", percent, 100, left, loss=round(step.loss, 4), epoch=step.epoch)
 
     def preview(self, events: pd.DataFrame) -> None:
         """Preliminary events that have come."""
@@ -235,7 +237,7 @@ def _summary(result: Result, folder: str) -> dict[str, Any]:
         "used_picks": len(result.catalog.assignments),
         "stations": result.study.network.n_stations,
         "qualities": report.qualities,
-        "rms_s": report.to_json()["rms_s"],
-        "first": str(events["time"].min().isoformat()) if len(events) else None,
-        "last": str(events["time"].max().isoformat()) if len(events) else None,
+        "median_misfit_s": report.to_json()["rms_s"],
+        "first": f"{events['time'].min():%Y-%m-%dT%H:%M:%SZ}" if len(events) else None,
+        "last": f"{events['time'].max():%Y-%m-%dT%H:%M:%SZ}" if len(events) else None,
     }

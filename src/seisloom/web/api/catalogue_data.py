@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Catalogues that are held in memory, and drawn figures of each.
 _HELD, _FIGURES = 4, 48
+_NUMBER = r"-?\d{1,3}(\.\d{1,9})?"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,6 +48,15 @@ class EventFilter:
     quality: Annotated[str | None, Query(pattern="^[A-D]{1,4}$", description="letters, e.g. AB", examples=["AB"])] = (
         None
     )
+
+    box: Annotated[
+        str | None,
+        Query(
+            pattern=rf"^{_NUMBER}(,{_NUMBER}){{3}}$",
+            description="west,south,east,north of the epicentres (degrees); west > east across ±180°",
+            examples=["12.9,42.7,13.4,43.1"],
+        ),
+    ] = None
 
     def applies(self) -> bool:
         """Whether it may leave out any event."""
@@ -68,6 +78,10 @@ class EventFilter:
             keep &= (events["n_picks"] >= self.min_picks).to_numpy()
         if self.quality is not None:
             keep &= events["quality"].isin(list(self.quality)).to_numpy()
+        if self.box is not None:
+            west, south, east, north = map(float, self.box.split(","))
+            eastwards = (events["longitude"].to_numpy(float) - west) % 360.0
+            keep &= events["latitude"].between(south, north).to_numpy() & (eastwards <= (east - west) % 360.0)
         return keep
 
 

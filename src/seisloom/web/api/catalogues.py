@@ -35,6 +35,14 @@ EventNumber = Annotated[int, Path(ge=1, le=2**53, description="event_id", exampl
 ELLIPSE_POINTS = 72
 
 
+class Ranges(BaseModel):
+    """Smallest and largest value."""
+
+    time: tuple[str, str]
+    depth_km: tuple[float, float]
+    n_picks: tuple[int, int]
+
+
 class Events(BaseModel):
     """Events as columns of equal length: those of events.csv, times in ISO 8601 (UTC), null for what is unknown."""
 
@@ -42,6 +50,7 @@ class Events(BaseModel):
     run: str = Field(description="changes when the catalogue does", examples=["run-000002"])
     count: int = Field(description="events that the filter lets through")
     total: int
+    ranges: Ranges | None = Field(description="of all events; null where there are none")
     columns: dict[str, list[Any]]
 
 
@@ -104,7 +113,13 @@ def events(job_id: JobId, services: Served, wanted: Wanted) -> Response:
     table = found.catalog.events
     kept = table[wanted.of(table)]
     columns = ",".join(f"{json.dumps(name)}:{_column(kept, name, kind)}" for name, kind in EVENT_COLUMNS.items())
-    head = {"preliminary": found.preliminary, "run": run_name(found), "count": len(kept), "total": len(table)}
+    head: dict[str, Any] = {
+        "preliminary": found.preliminary,
+        "run": run_name(found),
+        "count": len(kept),
+        "total": len(table),
+    }
+    head["ranges"] = _ranges(table)
     return Response(f'{json.dumps(head)[:-1]},"columns":{{{columns}}}}}', media_type="application/json")
 
 
@@ -169,6 +184,17 @@ def _column(table: pd.DataFrame, name: str, kind: str) -> str:
     if kind == "count" and (values < 0).any():
         values = values.astype(object).where(values >= 0)
     return str(values.to_json(orient="values", double_precision=5))  # type: ignore[call-overload]
+
+
+def _ranges(table: pd.DataFrame) -> dict[str, Any] | None:
+    if table.empty:
+        return None
+    ends = {name: (table[name].min(), table[name].max()) for name in ("time", "depth_km", "n_picks")}
+    return {
+        "time": iso(pd.Series(ends["time"])).tolist(),
+        "depth_km": [float(value) for value in ends["depth_km"]],
+        "n_picks": [int(value) for value in ends["n_picks"]],
+    }
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

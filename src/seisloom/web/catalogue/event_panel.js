@@ -1,0 +1,103 @@
+// One event: where and when, how sure, its record section, its picks. Without one, the catalogue as a whole.
+import { address, choose, clock, store, zoom } from "catalogue_store";
+import report from "catalogue_report";
+
+const number = (value, digits, unit = "") => (value == null ? "–" : `${value.toFixed(digits)}${unit}`);
+const angle = (value, letters) => `${Math.abs(value).toFixed(4)}° ${letters[Number(value < 0)]}`;
+
+export default {
+  components: { report },
+  data: () => ({ store, failed: false, loaded: false, empty: false }),
+  computed: {
+    timeline: () => (store.count ? address("catalogue/figures/timeline.svg", { ...store.filters, run: store.run, n: store.count }) : ""),
+    detail: () => store.detail,
+    event: () => store.detail?.event,
+    facts() {
+      const e = this.event;
+      const major = number(e.horizontal_uncertainty_km, 2);
+      return [
+        ["Latitude", angle(e.latitude, "NS")],
+        ["Longitude", angle((((e.longitude + 180) % 360) + 360) % 360 - 180, "EW")],
+        ["Depth", `${number(e.depth_km, 1)} ± ${number(e.depth_uncertainty_km, 1, " km")}`],
+        ["Epicentre, 68 %", `± ${major} × ${number(e.ellipse_minor_km, 2, " km")}, N${number(e.ellipse_azimuth_deg, 0)}°E`],
+        ["Origin time", `± ${number(e.time_uncertainty_s, 2, " s")}`],
+        ["Misfit", number(e.rms_s, 2, " s")],
+        ["Picks", `${e.n_picks ?? "–"} (${e.n_p ?? "–"} P, ${e.n_s ?? "–"} S) at ${e.n_stations ?? "–"} stations`],
+        ["Gap", number(e.gap_deg, 0, "°")],
+        ["Nearest station", number(e.nearest_station_km, 1, " km")],
+      ];
+    },
+    widest() {
+      return Math.max(0.1, ...this.detail.picks.map((pick) => Math.abs(pick.residual_s ?? 0)));
+    },
+  },
+  watch: {
+    detail() {
+      this.failed = this.loaded = false;
+    },
+  },
+  mounted() {
+    this.keys = (pressed) => {
+      if (store.number === null || pressed.target.closest("input, textarea, [role=dialog], .q-menu")) return;
+      if (pressed.key === "Escape") choose(null);
+    };
+    document.addEventListener("keydown", this.keys);
+  },
+  unmounted() {
+    document.removeEventListener("keydown", this.keys);
+  },
+  methods: {
+    choose,
+    clock,
+    number,
+    zoom,
+    section(form) {
+      return address(`events/${this.event.event_id}/section.${form}`, { run: store.run });
+    },
+    bar(pick) {
+      const share = (50 * (pick.residual_s ?? 0)) / this.widest;
+      return { left: `${50 + Math.min(share, 0)}%`, width: `${Math.abs(share)}%` };
+    },
+  },
+  template: `
+    <section v-if="detail" class="sl-panel ct-event" aria-label="Event">
+      <header>
+        <h2 class="sl-title">Event {{ event.event_id }}</h2>
+        <span class="ct-quality" :title="'Quality ' + event.quality + ' (A is best)'">{{ event.quality }}</span>
+        <span v-if="detail.preliminary" class="ct-chip">preliminary</span>
+        <span class="ct-space"></span>
+        <q-btn flat dense round icon="center_focus_strong" aria-label="Zoom to the event" title="Zoom to the event" @click="zoom()" />
+        <q-btn flat dense round icon="chevron_left" aria-label="Event before" :disable="detail.previous === null" @click="choose(detail.previous)" />
+        <q-btn flat dense round icon="chevron_right" aria-label="Next event" :disable="detail.next === null" @click="choose(detail.next)" />
+        <q-btn flat dense round icon="close" aria-label="Close" @click="choose(null)" />
+      </header>
+      <p class="ct-time">{{ clock(event.time) }} UTC</p>
+      <dl class="ct-facts"><div v-for="[name, value] in facts" :key="name"><dt>{{ name }}</dt><dd>{{ value }}</dd></div></dl>
+      <p v-if="event.flags" class="ct-flags"><q-icon name="warning" aria-hidden="true" /> {{ event.flags }}</p>
+      <p v-if="detail.preliminary" class="sl-muted">Picks and record section come with the final catalogue.</p>
+      <template v-else>
+        <a class="ct-figure" :class="{ 'ct-waits': !loaded && !failed }" :href="section('svg')" target="_blank" title="Open the record section">
+          <img v-if="!failed" :src="section('svg')" :alt="'Record section of event ' + event.event_id" @load="loaded = true" @error="failed = true">
+          <span v-else class="sl-muted">The record section cannot be drawn.</span></a>
+        <p class="ct-links sl-muted">Record section <a v-for="form in ['png', 'svg', 'pdf']" :key="form" :href="section(form)"
+          :download="'event-' + event.event_id + '.' + form">{{ form.toUpperCase() }}</a></p>
+        <div class="ct-picks" tabindex="0" role="region" aria-label="Picks"><table>
+          <thead><tr><th>Station</th><th>Phase</th><th class="ct-right">Distance, km</th><th class="ct-right">Azimuth, °</th>
+            <th>Time, UTC</th><th class="ct-right" title="observed minus predicted">Residual, s</th><th aria-hidden="true"></th>
+            <th class="ct-right">Weight</th><th class="ct-right" title="of the picker">Prob.</th></tr></thead>
+          <tbody><tr v-for="pick in detail.picks" :key="pick.pick_index" :class="{ 'ct-unused': pick.weight === 0 }"
+            :title="'predicted ' + (pick.predicted ? clock(pick.predicted) : '–')">
+            <td>{{ pick.station }}</td><td><span :class="'ct-phase ct-' + pick.phase">{{ pick.phase }}</span></td>
+            <td class="ct-right">{{ number(pick.distance_km, 1) }}</td><td class="ct-right">{{ number(pick.azimuth_deg, 0) }}</td>
+            <td>{{ pick.time.slice(11, 22) }}</td><td class="ct-right">{{ number(pick.residual_s, 2) }}</td>
+            <td aria-hidden="true"><span class="ct-residual"><span :class="'ct-' + pick.phase" :style="bar(pick)"></span></span></td>
+            <td class="ct-right">{{ number(pick.weight, 2) }}</td><td class="ct-right">{{ number(pick.probability, 2) }}</td></tr></tbody>
+        </table></div>
+      </template>
+    </section>
+    <section v-else-if="store.job" class="sl-panel ct-event" aria-label="Catalogue">
+      <report />
+      <figure v-if="timeline" class="ct-figure"><img :src="timeline" alt="Time line of the events"></figure>
+      <p class="sl-muted">{{ store.total ? 'Choose an event on the map or in the table to see its picks.' : '' }}</p>
+    </section>`,
+};

@@ -1,0 +1,173 @@
+// The events as a table, with the filters and the downloads, which act on the map as well.
+import * as AgGrid from "nicegui-aggrid";
+import { watch } from "vue";
+import { address, choose, clearFilters, clock, filter, open, store } from "catalogue_store";
+
+const fixed = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
+const numeric = { type: "rightAligned" };
+const COLUMNS = [
+  { field: "event_id", headerName: "Event", width: 78, ...numeric },
+  { field: "time", headerName: "Origin time, UTC", width: 178, valueFormatter: ({ value }) => clock(value) },
+  { field: "latitude", headerName: "Latitude", headerTooltip: "degrees", width: 92, valueFormatter: fixed(4), ...numeric },
+  { field: "longitude", headerName: "Longitude", headerTooltip: "degrees", width: 100, valueFormatter: fixed(4), ...numeric },
+  { field: "depth_km", headerName: "Depth, km", headerTooltip: "below sea level", width: 96, valueFormatter: fixed(1), ...numeric },
+  { field: "n_picks", headerName: "Picks", width: 76, ...numeric },
+  { field: "n_p", headerName: "P", width: 58, ...numeric },
+  { field: "n_s", headerName: "S", width: 58, ...numeric },
+  { field: "quality", headerName: "Quality", headerTooltip: "A is best", width: 84 },
+  { field: "rms_s", headerName: "Misfit, s", headerTooltip: "root mean square of the residuals", width: 92, valueFormatter: fixed(2), ...numeric },
+  { field: "gap_deg", headerName: "Gap, °", headerTooltip: "largest azimuthal gap", width: 80, valueFormatter: fixed(0), ...numeric },
+  { field: "nearest_station_km", headerName: "Nearest, km", headerTooltip: "nearest station", width: 106, valueFormatter: fixed(1), ...numeric },
+  { field: "horizontal_uncertainty_km", headerName: "± Place, km", headerTooltip: "longer half axis of the 68 % ellipse", width: 106, valueFormatter: fixed(2), ...numeric },
+  { field: "depth_uncertainty_km", headerName: "± Depth, km", headerTooltip: "standard error", width: 108, valueFormatter: fixed(2), ...numeric },
+  { field: "flags", headerName: "Flags", width: 220 },
+];
+const DOWNLOADS = [
+  ["events.csv", "Events", "CSV"],
+  ["assignments.csv", "Their picks", "CSV"],
+  ["catalog.xml", "QuakeML", "1.2"],
+  ["observations.obs", "NonLinLoc observations", "OBS"],
+  ["hypoinverse.arc", "HypoInverse", "Y2000"],
+  ["catalogue.zip", "Everything", "ZIP"],
+];
+const FIGURES = [["seismicity", "Map with sections"], ["timeline", "Time line"], ["depth", "Depth section"]];
+const PAUSE_MS = 350; // after the last key
+
+export default {
+  props: { label: String },
+  data: () => ({ store, DOWNLOADS, FIGURES, FORMS: ["png", "svg", "pdf"], typed: {} }),
+  computed: {
+    filtered: () => Object.keys(store.filters).length > 0,
+    count() {
+      const { count, total, preliminary } = store;
+      if (!store.job || !store.columns || !store.total) return "";
+      const words = count === total ? `${total.toLocaleString("en")} events` : `${count.toLocaleString("en")} of ${total.toLocaleString("en")} events`;
+      return preliminary && total ? `${words}, preliminary` : words;
+    },
+    empty() {
+      if (!store.job) return "No catalogue yet. Launch one, or choose one of the list.";
+      if (store.fault) return store.fault;
+      if (!store.columns) return "Loading …";
+      if (!store.total) return store.preliminary ? "No events yet. They come when the picks have been linked." : "No event was found. Fewer picks an event, or a larger region, may help.";
+      return store.count ? "" : "No event fits the filters.";
+    },
+    hints: () => ({
+      start: store.ranges ? store.ranges.time[0].slice(0, 16).replace("T", " ") : "2020-01-01 00:00",
+      end: store.ranges ? store.ranges.time[1].slice(0, 16).replace("T", " ") : "2020-01-02 00:00",
+      min_depth: store.ranges ? store.ranges.depth_km[0].toFixed(0) : "0",
+      max_depth: store.ranges ? store.ranges.depth_km[1].toFixed(0) : "30",
+      min_picks: store.ranges ? String(store.ranges.n_picks[0]) : "8",
+    }),
+  },
+  mounted() {
+    this.typed = { ...store.filters };
+    this.makeGrid();
+    watch(() => store.version, this.fill, { immediate: true });
+    watch(() => store.filters, (now) => (this.typed = { ...now }));
+    watch(() => store.number, this.reveal);
+    watch(() => store.pointed, (now, before) => this.light([now, before]));
+  },
+  unmounted() {
+    this.themes.disconnect();
+    this.grid.destroy();
+  },
+  methods: {
+    address,
+    clearFilters,
+    open,
+    makeGrid() {
+      AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
+      const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
+        fontFamily: "inherit", fontSize: 13, rowHeight: 28, headerHeight: 32, spacing: 5, cellHorizontalPadding: 10,
+        wrapperBorderRadius: 8, borderColor: "var(--sl-line)", backgroundColor: "var(--sl-map-paper)", foregroundColor: "var(--sl-text)",
+        headerBackgroundColor: "var(--sl-soft)", accentColor: "var(--q-primary)",
+      });
+      this.grid = AgGrid.createGrid(this.$refs.grid, {
+        theme,
+        columnDefs: COLUMNS,
+        defaultColDef: { suppressHeaderMenuButton: true, suppressMovable: true },
+        rowData: [],
+        getRowId: ({ data }) => String(data.event_id),
+        rowClassRules: {
+          "sl-row-lit": ({ data }) => data.event_id === store.pointed,
+          "ct-row-open": ({ data }) => data.event_id === store.number,
+        },
+        animateRows: false,
+        suppressNoRowsOverlay: true,
+        tooltipShowDelay: 500,
+        onCellMouseOver: ({ data }) => (store.pointed = data.event_id),
+        onCellMouseOut: () => (store.pointed = null),
+        onCellFocused: ({ api, rowIndex }) => {
+          const row = api.getDisplayedRowAtIndex(rowIndex);
+          if (row && this.$el.matches(":focus-within")) store.pointed = row.data.event_id;
+        },
+        onRowClicked: ({ data }) => choose(data.event_id),
+        onCellKeyDown: ({ event, data }) => event.key === "Enter" && choose(data.event_id),
+      });
+      const dark = () => (this.$refs.grid.dataset.agThemeMode = document.body.classList.contains("body--dark") ? "dark" : "light");
+      this.themes = new MutationObserver(dark);
+      this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+      dark();
+    },
+    fill() {
+      const columns = store.columns ?? { event_id: [] };
+      const names = Object.keys(columns);
+      const rows = columns.event_id.map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
+      this.grid.setGridOption("rowData", rows);
+    },
+    light(numbers) {
+      const rowNodes = this.grid.getRenderedNodes().filter(({ data }) => numbers.includes(data.event_id));
+      if (rowNodes.length) this.grid.redrawRows({ rowNodes });
+    },
+    reveal(now, before) {
+      this.light([now, before]);
+      const row = now === null ? null : this.grid.getRowNode(String(now));
+      if (row) this.grid.ensureNodeVisible(row);
+    },
+    type(name, value) {
+      this.typed[name] = value;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => filter({ ...this.typed }), PAUSE_MS);
+    },
+    letter(letter) {
+      const now = this.typed.quality || "ABCD";
+      const next = now.includes(letter) ? now.replace(letter, "") : [...now, letter].sort().join("");
+      if (next) filter({ quality: next === "ABCD" ? "" : next });
+    },
+    shows(letter) {
+      return (this.typed.quality || "ABCD").includes(letter);
+    },
+  },
+  template: `
+    <section class="ct-table" :aria-label="label">
+      <div class="sl-table-bar">
+        <span class="sl-title">Events</span><span class="sl-muted ct-count" role="status">{{ count }}</span><span class="ct-space"></span>
+        <q-btn v-if="filtered" flat dense no-caps icon="filter_alt_off" label="All events" @click="clearFilters" />
+        <q-btn unelevated dense no-caps color="primary" icon="download" label="Download" class="ct-download" :disable="!store.count">
+          <q-menu anchor="bottom right" self="top right"><q-list dense class="ct-menu">
+            <q-item-label header>{{ filtered ? 'The ' + store.count.toLocaleString('en') + ' events shown' : 'All events' }}</q-item-label>
+            <q-item v-for="[file, name, form] in DOWNLOADS" :key="file" clickable tag="a" :href="address('catalogue/' + file)" download
+              :disable="store.preliminary && file !== 'events.csv'" v-close-popup>
+              <q-item-section>{{ name }}</q-item-section><q-item-section side>{{ form }}</q-item-section></q-item>
+            <q-separator />
+            <q-item-label header>Figures</q-item-label>
+            <q-item v-for="[figure, name] in FIGURES" :key="figure"><q-item-section>{{ name }}</q-item-section>
+              <q-item-section side><span class="ct-forms"><a v-for="form in FORMS" :key="form" target="_blank"
+                :href="address('catalogue/figures/' + figure + '.' + form)" :aria-label="name + ', ' + form.toUpperCase()">{{ form.toUpperCase() }}</a></span></q-item-section></q-item>
+          </q-list></q-menu></q-btn>
+      </div>
+      <div class="ct-filters" role="search" aria-label="Filters">
+        <label>From <input :value="typed.start" :placeholder="hints.start" size="16" maxlength="32" @input="type('start', $event.target.value)"></label>
+        <label>To <input :value="typed.end" :placeholder="hints.end" size="16" maxlength="32" @input="type('end', $event.target.value)"></label>
+        <label>Depth <input :value="typed.min_depth" :placeholder="hints.min_depth" size="4" maxlength="8" inputmode="decimal" aria-label="Least depth, km" @input="type('min_depth', $event.target.value)"></label>
+        <label>to <input :value="typed.max_depth" :placeholder="hints.max_depth" size="4" maxlength="8" inputmode="decimal" aria-label="Largest depth, km" @input="type('max_depth', $event.target.value)"> km</label>
+        <label>Picks ≥ <input :value="typed.min_picks" :placeholder="hints.min_picks" size="3" maxlength="6" inputmode="numeric" aria-label="Fewest picks" @input="type('min_picks', $event.target.value)"></label>
+        <span class="ct-letters" role="group" aria-label="Quality">Quality
+          <button v-for="q in 'ABCD'" :key="q" type="button" :aria-pressed="String(shows(q))" @click="letter(q)">{{ q }}</button></span>
+        <button v-if="store.filters.box" type="button" class="ct-chip" title="Show all places" @click="type('box', '')">in the rectangle ✕</button>
+      </div>
+      <p v-if="store.fault && store.columns" class="ct-fault" role="alert">{{ store.fault }}</p>
+      <div class="sl-table-frame"><div class="sl-table" ref="grid"></div>
+        <div v-if="empty" class="sl-empty sl-table-empty ct-empty">{{ empty }}</div></div>
+    </section>`,
+};
