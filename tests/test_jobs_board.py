@@ -192,7 +192,9 @@ def test_jobs_of_a_worker_that_is_known_to_be_dead_are_given_back(board: Board) 
     claim(board, "dead"), claim(board, "alive")
     board.release("dead")
     assert sorted(job.state for job in board.jobs()) == ["running", "waiting"]
-    assert claim(board, "other").job.id in ids
+    again = claim(board, "other").job
+    assert again.id in ids
+    assert (again.losses, again.crashes) == (1, 0)
 
 
 # --- many at once ---

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from seisloom.errors import WorkspaceError
-from seisloom.jobs import Board, Limits, submit
-from seisloom.jobs.attempt import tidier
+from seisloom.jobs import Board, Limits, Sources, submit
+from seisloom.jobs.discretion import discreet
 from seisloom.jobs.logfile import LARGEST, LogFile
 from seisloom.jobs.worker import MAX_CRASHES, MAX_LOSSES
 from seisloom.storage import Storage
@@ -75,6 +76,7 @@ def test_a_job_from_submission_to_the_archive(object_store: NewWorkspace) -> Non
     }  # fmt: skip
     assert names(board.storage, job_id) == ["submitted", "claimed", "finished"]
     assert archive(workspace, job_id) == undisturbed(DAYS)
+    assert board.storage.get_json(f"processed/{job_id}/job.json")["source"] == "tiny"
     progress = board.progress(job_id)
     assert (progress["days_done"], progress["days"], progress["pairs_done"]) == (DAYS, DAYS, 6)
     assert f"{job_id}: claimed (correlation, Umbria, attempt 1)" in told
@@ -207,10 +209,34 @@ def test_a_job_that_loses_one_worker_after_another_fails(workspace: str) -> None
     assert "the last worker was no longer heard of" in board.job(job_id).message
 
 
-def test_a_program_error_is_told_with_its_place_and_without_folders(tmp_path: Path) -> None:
-    tidy = tidier({"/srv/data": "archive", "/srv": "the workspace", "sds:/srv/data": "archive"})
-    text = 'File "/usr/lib/python3/site-packages/seisloom/noise/day.py", line 3, in x: /srv/data/XX/file, sds:/srv/data, /srv/a'
-    assert tidy(text) == 'File "day.py", line 3, in x: archive/XX/file, archive, the workspace/a'
+def test_what_is_told_of_an_attempt_holds_no_path_of_this_machine(tmp_path: Path) -> None:
+    sources = Sources({"local": "sds:/srv/data", "sc": "fdsn:SCEDC"}, f"files:{tmp_path}/own")
+    tidy = discreet(str(tmp_path / "ws"), sources)
+    for text, shown in {
+        f'File "{os.__file__}", line 3, in x': 'File ".../os.py", line 3, in x',
+        f"{tmp_path}/ws/processed/a/job.json: damaged": "the workspace/processed/a/job.json: damaged",
+        f"{tmp_path}/wsx/a: no": ".../a: no",
+        "sds:/srv/data failed: sds:/srv/data/XX": "local failed: local/XX",
+        f"files:{tmp_path}/own failed": "the default source failed",
+        "http://service.scedc.caltech.edu/fdsnws: 503": "http://service.scedc.caltech.edu/fdsnws: 503",
+        "0.5/1.5 m/s of data": "0.5/1.5 m/s of data",
+    }.items():
+        assert tidy(text) == shown
+    assert discreet("data", sources)(f"no data in {Path('data').resolve()}/a") == "no data in the workspace/a"
+
+
+def test_a_job_reaches_no_private_address(workspace: str, board: Board) -> None:
+    """A data centre that the job names is refused by the process that works, whatever it is told to ask."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    job_id = submit(board, tiny_request(1, f"fdsn:http://127.0.0.1:{listener.getsockname()[1]}"))
+    drain(workspace)
+    job = board.job(job_id)
+    assert job.state == "failed"
+    assert "127.0.0.1" in job.message
+    listener.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+    listener.close()
 
 
 # --- what others do to a job meanwhile ---

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -42,7 +41,7 @@ class Outcome:
 
 @dataclass
 class Attempt:
-    """The work of one claim. ``tidy`` takes out of texts what users shall not see; ``tell`` is told of every day done."""
+    """The work of one claim. ``tidy`` takes out of texts what is not for everybody, ``tell`` is told of every day done."""
 
     claim: Claim
     task: Task
@@ -190,15 +189,3 @@ def pause(wake: Wake, seconds: float) -> None:
     """Wait, or less where woken."""
     with suppress(queue.Empty):
         wake.get(timeout=seconds)
-
-
-def tidier(hidden: dict[str, str]) -> Callable[[str], str]:
-    """What replaces texts (paths of this machine, say) by what stands for them, and cuts the folders of program files."""
-    ordered = sorted(hidden.items(), key=lambda item: -len(item[0]))
-
-    def tidy(text: str) -> str:
-        for inner, shown in ordered:
-            text = text.replace(inner, shown)
-        return re.sub(r'File "[^"\n]*/([^/"\n]+)"', r'File "\1"', text)
-
-    return tidy

@@ -130,7 +130,7 @@ class Board:
         """Give back the jobs of a worker that is known to be dead, so that nobody has to wait until it is taken for so."""
         for job in self.jobs():
             if job.state == "running" and job.worker == worker:
-                self._append(job.id, job.number, "released", worker, done=self._done(job.id))
+                self._append(job.id, job.number, "released", worker, done=self._done(job.id), lost=True)
 
     def _claim(self, job: Job, worker: str) -> Claim | None:
         token, done = secrets.token_hex(8), self._done(job.id)

@@ -17,9 +17,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from seisloom.errors import SeisloomError, WorkspaceError
+from seisloom.jobs import egress
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.requests import CorrelationRequest, read_request
 from seisloom.jobs.sources import Sources
@@ -105,7 +108,11 @@ def main() -> None:
     """Read the task, watch the worker, work."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to the log
+    with suppress(OSError):  # where memory runs out, this process is to be ended and not its worker
+        Path("/proc/self/oom_score_adj").write_text("500")
     task = Task(**json.loads(_first_line()))
+    sources = Sources(**task.sources)
+    egress.install(sources.allow_private, sources.addresses())
     threading.Thread(target=_end_with_worker, args=(task.patience_s,), daemon=True).start()
     run(task, out)
     os._exit(0)  # threads that some library left must not keep the job open

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seisloom.errors import NoDataError
+from seisloom.jobs.discretion import discreet
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.requests import CorrelationRequest
 from seisloom.jobs.sources import Sources
@@ -45,11 +46,13 @@ def run(
     done = {key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(f"{folder}/done")}
     pace = Pace(days, done)
     report({"stage": "metadata", "days_done": len(done.intersection(days)), "days": len(days), "elapsed_s": 0.0})
+    source = sources.open(request.source)
+    source.spec = discreet(storage.url, sources)(source.spec)  # it goes into messages and job.json, which people see
     teller = _Teller(storage, folder, limits, pace, report)
     summary = correlate(
         request.channels,
         request.settings,
-        sources.open(request.source),
+        source,
         f"{storage.url.rstrip('/')}/{folder}",
         request.start,
         request.end,

@@ -15,7 +15,7 @@ Event = dict[str, Any]
 """``event`` (its name), ``at`` (UTC, ISO 8601), ``by`` (who), ``token`` (whose writing), and what belongs to it.
 
 ``claimed`` and ``released`` have ``done``, how many days were finished by then; ``released`` has ``message`` where the attempt
-broke down.
+broke down, ``lost`` where its worker died.
 """
 
 # What may follow on a state, and the state that it leads to.
@@ -89,14 +89,12 @@ def _changes(job: dict[str, Any], name: str, event: Event) -> dict[str, Any]:
         case "submitted":
             return {"kind": event.get("kind", "correlation"), "name": event.get("name", ""), "submitted": at}
         case "claimed":
-            lost = {"losses": 1} if job["state"] == "running" else {}
-            started = job.get("started") or at
-            return {"worker": event["by"], "attempts": job.get("attempts", 0) + 1, "started": started} | _advance(
-                job, event, **lost
-            )
+            claim = {"worker": event["by"], "attempts": job.get("attempts", 0) + 1, "started": job.get("started") or at}
+            return claim | _advance(job, event, losses=int(job["state"] == "running"))
         case "released":
             message = event.get("message", "")
-            return {"message": message} | _advance(job, event, **({"crashes": 1} if message else {}))
+            counts = {"crashes": int(bool(message)), "losses": int(bool(event.get("lost")))}
+            return {"message": message} | _advance(job, event, **counts)
         case "retried":
             fresh = {"attempts": 0, "done": 0, "crashes": 0, "losses": 0}
             return {"started": None, "ended": None, "message": "", "result": {}} | fresh

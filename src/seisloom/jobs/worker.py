@@ -12,13 +12,12 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote, urlparse
 
 from seisloom.errors import WorkspaceError
-from seisloom.jobs.attempt import Attempt, Outcome, Wake, pause, tidier
+from seisloom.jobs.attempt import Attempt, Outcome, Wake, pause
 from seisloom.jobs.board import Board, Claim
+from seisloom.jobs.discretion import discreet
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.logfile import LogFile
 from seisloom.jobs.sources import Sources
@@ -51,7 +50,7 @@ class Worker:
         self.name = (
             f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"  # claims depend on its being the only one
         )
-        self._tell, self._tidy = tell, tidier(_hidden(board, sources))
+        self._tell, self._tidy = tell, discreet(board.storage.url, sources)
         self._foreign = Foreign(board, tell, settle_s)
         self._beat_s = min(BEAT_S, board.stale_after_s / 5)
         self._most_idle_s = min(MOST_IDLE_S, board.stale_after_s / 4)
@@ -179,14 +178,3 @@ def _given_up(claim: Claim, log: LogFile) -> str:
     )
     tail = log.tail()
     return f"{attempts}: {why}" + (f"\nThe log ends with:\n{tail}" if tail else "")
-
-
-def _hidden(board: Board, sources: Sources) -> dict[str, str]:
-    """Texts that tell of this machine, and what users see in their place."""
-    hidden = {board.storage.url: "the workspace"}
-    if "://" not in board.storage.url or board.storage.url.startswith("file://"):
-        local = unquote(urlparse(board.storage.url).path) if "://" in board.storage.url else board.storage.url
-        hidden[str(Path(local).expanduser().resolve())] = "the workspace"
-    for name, spec in sources.archives.items():
-        hidden |= {spec: name, spec.partition(":")[2]: name}
-    return {inner: shown for inner, shown in hidden.items() if len(inner) > 3}
