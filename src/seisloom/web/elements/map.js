@@ -45,6 +45,7 @@ export default {
     this.addTools();
     this.listen();
     this.isReady();
+    while (window.socket?.id === undefined) await new Promise((resolve) => setTimeout(resolve, 20)); // nobody would hear it
     this.$emit("ready");
   },
   unmounted() {
@@ -88,8 +89,9 @@ export default {
       this.box = new Box(this.map, (box) => this.$emit("box", box), this.boxTool ? first : () => {});
     },
     showTiles(on) {
-      this.tiles ??= onlineTiles();
-      if (on) this.tiles.addTo(this.map);
+      this.tiles ??= onlineTiles(this.map);
+      this.map.options.zoomSnap = on ? 1 : 0.5; // pictures are sharp at whole zooms only
+      if (on) this.map.setZoom(Math.round(this.map.getZoom())).addLayer(this.tiles);
       else this.tiles.remove();
     },
     listen() {
@@ -191,7 +193,10 @@ export default {
     async set_box(box) {
       await this.ready;
       this.box.set(box);
-      if (box && !this.seen(box)) this.fitBox();
+    },
+    async show_box() {
+      await this.ready;
+      if (this.box.box && !this.seen(this.box.box)) this.fitBox();
     },
     seen([west, south, east, north]) {
       const view = this.map.getBounds();
@@ -216,7 +221,8 @@ export default {
       const near = this.clicked?.id === id ? this.clicked.longitude : this.map.getCenter().lng;
       this.tip.remove();
       if (this.opened?.id !== id || !this.opened.popup.isOpen()) {
-        const popup = L.popup({ maxWidth: 440, minWidth: 220, className: "sl-map-popup-frame" });
+        const maxHeight = Math.max(150, this.map.getSize().y - 80);
+        const popup = L.popup({ maxWidth: 440, minWidth: 220, maxHeight, className: "sl-map-popup-frame" });
         popup.setLatLng(this.copyNear(latitude, longitude, near));
         this.opened = { id, popup };
       }

@@ -36,8 +36,8 @@ class Map(Element, component="map.js", dependencies=PARTS):
     - ``set_legend(title, entries)``: further entries ``{"label", "colour", "shape"}``; None takes them away.
     - ``select(ids)``, ``highlight(ids)``: mark markers and lines of these ids, of any layer; in place of those marked before.
     - ``fit(layer)``, ``show(id)``: move the map to all of a layer, or so that one marker is seen.
-    - ``set_box([west, south, east, north])``: the rectangle; None for none; west > east across ±180°. ``draw_box(on)``
-      starts or ends drawing it with the pointer.
+    - ``set_box([west, south, east, north])``: the rectangle; None for none; west > east across ±180°. ``show_box()``
+      moves the map there if it is out of sight. ``draw_box(on)`` starts or ends drawing it with the pointer.
     - ``popup(id, content)``: a popup at a marker. ``content``: ``title``, ``subtitle``, ``rows`` ([[name, value], ...]),
       ``table`` (list of rows, the first its header), ``availability``
       (``title`` and ``bars``: ``label``, ``spans`` [[from, to], ...] as fractions of the whole, ``text``), ``note``, ``link`` ([text, address]), ``actions`` ([[text, name],

@@ -125,9 +125,14 @@ export class BaseMap {
 }
 
 // Tiles of OpenStreetMap above the base map, which stays where they do not come.
-export function onlineTiles() {
-  return L.tileLayer("https://tile.openstreetmap.org/{z}/{x}/{y}.png", {
+export function onlineTiles(map) {
+  const tiles = L.tileLayer("https://tile.openstreetmap.org/{z}/{x}/{y}.png", {
     maxZoom: 19,
+    referrerPolicy: "strict-origin-when-cross-origin", // the service asks for it
     attribution: '© <a href="https://www.openstreetmap.org/copyright" target="_blank" rel="noopener">OpenStreetMap</a>',
   });
+  const silent = "the online map does not answer";
+  tiles.on("tileerror", () => map.attributionControl.addAttribution(silent));
+  tiles.on("tileload remove", () => map.attributionControl.removeAttribution(silent));
+  return tiles;
 }

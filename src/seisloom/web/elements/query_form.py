@@ -19,16 +19,17 @@ PARAMETERS = ("source", *CODES, "start", "end", *SIDES)
 OTHER = " other"
 """Choice of a source that has no name: its address is typed."""
 WORLD = (-180.0, -90.0, 180.0, 90.0)
-_HINTS = {"network": "CI, G?", "station": "*", "location": "00, --", "channel": "BH?, HHZ"}
 
 
 class QueryForm:
-    """The fields. ``on_box`` hears the rectangle when its sides are typed, None for none; ``on_enter`` the Enter key."""
+    """The fields. ``on_box`` hears the rectangle while its sides are typed, None for none; ``on_sides`` that somebody is
+    done with one; ``on_enter`` the Enter key; ``on_draw`` that the rectangle shall be drawn."""
 
     def __init__(
         self,
         offers: Sequence[Mapping[str, Any]],
         on_box: Callable[[list[float] | None], object],
+        on_sides: Callable[[], object],
         on_enter: Callable[[], object],
         on_draw: Callable[[], object],
     ) -> None:
@@ -44,7 +45,8 @@ class QueryForm:
             self.address = self._text("source", "Address of an FDSN service", "https://", self._source_fault)
             self.address.classes("sl-wide").bind_visibility_from(self.source, "value", value=OTHER)
             for name in CODES:
-                self._text(name, name.capitalize(), _HINTS[name], partial(parse_codes, name))
+                self._text(name, name.capitalize(), "all", partial(parse_codes, name))
+            ui.label("* and ? stand for letters, commas between several: BH?,HHZ").classes("sl-wide sl-muted sl-hint")
             self._date("start", "From", whole_day=False)
             self._date("end", "To", whole_day=True)
             with ui.row().classes("sl-wide sl-filters-title"):
@@ -58,13 +60,11 @@ class QueryForm:
                 clear.props('aria-label="No rectangle"').tooltip("No rectangle")
             for name in ("west", "east", "south", "north"):
                 field = self._text(name, name.capitalize(), "", partial(_side, name))
-                field.props("inputmode=text").on_value_change(lambda: self._sides_changed())
+                field.props("inputmode=text").on_value_change(self._sides_changed).on("blur", on_sides)
 
     def _text(self, name: str, label: str, hint: str, parse: Callable[[str], object]) -> ui.input:
         field = ui.input(label, placeholder=hint, validation=lambda text: _fault(parse, text))
-        field.props(
-            "outlined dense stack-label hide-bottom-space no-error-icon debounce=200 autocomplete=off spellcheck=false"
-        )
+        field.props("outlined dense stack-label hide-bottom-space no-error-icon autocomplete=off spellcheck=false")
         field.on("keydown.enter", self._on_enter)
         self.fields[name] = field
         return field

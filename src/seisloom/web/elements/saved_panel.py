@@ -20,21 +20,24 @@ class SavedPanel:
             self.save = (
                 ui.button("Save Selected", on_click=lambda: save(False)).props("no-caps outline").classes("w-full")
             )
-            with ui.row().classes("sl-saved-number").props("aria-live=polite"):
-                self.number = ui.label("0").classes("sl-number")
-                self.words = ui.label("channels saved").classes("sl-muted")
+            with ui.row().classes("sl-saved-number w-full"):
+                with ui.row().classes("sl-saved-number").props("role=status"):
+                    self.number = ui.label("0").classes("sl-number")
+                    self.words = ui.label("channels saved").classes("sl-muted")
+                ui.space()
+                self.clear = ui.button("Clear", on_click=self._clear).props("no-caps flat dense")
             with ui.row().classes("sl-buttons"):
                 self.download = ui.button("Download", icon="download").props(
                     'no-caps outline href=api/saved/stations.csv download="stations.csv"'
                 )
-                self.clear = ui.button("Clear", on_click=self._clear).props("no-caps flat")
-            self.go = ui.button("Set up XCor", icon="tune").props("no-caps flat href=xcor").classes("w-full")
+                self.go = ui.button("XCor", icon="tune").props("no-caps flat href=xcor").tooltip("Set the parameters")
         with ui.dialog() as self._dialog, ui.card():
             self._question = ui.label()
             with ui.row().classes("w-full justify-end"):
                 ui.button("Keep them", on_click=self._dialog.close).props("no-caps flat")
                 ui.button("Replace them", on_click=self._replace).props("no-caps")
         self.choose(0)
+        self._show(0)
 
     def choose(self, count: int) -> None:
         """Say how many rows are checked."""
@@ -44,7 +47,9 @@ class SavedPanel:
     async def refresh(self) -> None:
         """Show what is saved now, by whichever tab of this browser."""
         told = await self._api.get("/saved")
-        count = told["count"]
+        self._show(told["count"])
+
+    def _show(self, count: int) -> None:
         self.number.set_text(f"{count:,}")
         self.words.set_text(f"{'channel' if count == 1 else 'channels'} saved")
         for button in (self.download, self.clear, self.go):

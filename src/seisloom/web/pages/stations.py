@@ -44,7 +44,13 @@ class _Page:
         with ui.element("div").classes("sl-explore"):
             with ui.column().classes("sl-explore-side"):
                 with ui.column().classes("sl-panel sl-query"):
-                    self.form = QueryForm(offers, self._typed, self.ask, lambda: self.map.run_method("draw_box", True))
+                    self.form = QueryForm(
+                        offers,
+                        on_box=lambda box: self.map.set_box(box),
+                        on_sides=lambda: self.map.run_method("show_box"),
+                        on_enter=self.ask,
+                        on_draw=lambda: self.map.run_method("draw_box", True),
+                    )
                     self._buttons()
                 self.saved = SavedPanel(api, lambda replace: self.query.run_method("save", replace))
             with ui.element("div").classes("sl-explore-main"):
@@ -95,9 +101,6 @@ class _Page:
                 self.query.run_method("run", self.form.parameters(), False)
         await self.saved.refresh()
 
-    def _typed(self, box: list[float] | None) -> None:
-        self.map.set_box(box)
-
     def ask(self) -> None:
         """Query, if the fields have no fault."""
         if not self.form.check():
@@ -115,10 +118,11 @@ class _Page:
         if asking:
             self._say("Asking …", "Asking …")
             return
-        self.found = told.get("rows", 0)
         if told["state"] == "found":
+            self.found = told["rows"]
             self._say(f"Found {_number(told['channels'], 'channel')} at {_number(told['stations'], 'station')}.")
         elif told["state"] == "failed":
+            self.found = 0
             others = self.form.show_faults(told["faults"] or [told["detail"]])
             short = "Nothing found." if told["status"] == 404 else "The query failed."
             self._say(short if others else FAULTS, " ".join(others) or FAULTS, fault=True)
