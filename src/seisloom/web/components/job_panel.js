@@ -163,7 +163,7 @@ export default {
             type="a" :href="link(target)" />
           <q-btn outline no-caps color="primary" icon="folder_zip" label="All files" type="a" :href="'api' + where + '/archive'" />
         </template>
-        <q-btn v-if="reusable" flat no-caps color="primary" icon="content_copy" label="Use its settings" @click="$emit('reuse', job_id)" />
+        <q-btn v-if="reusable" flat dense no-caps color="primary" icon="content_copy" label="Use its settings" @click="$emit('reuse', job_id)" />
       </nav>
       <details :open="open.warnings" @toggle="unfold('warnings', $event.target.open)">
         <summary>Warnings <b>{{ count(problems.count) }}</b></summary>
