@@ -4,13 +4,13 @@ const number = (digits) => ({ value }) => (value == null ? "" : value.toFixed(di
 const numeric = { filter: "agNumberColumnFilter", type: "rightAligned" };
 const text = { filter: "agTextColumnFilter" };
 const COLUMNS = [
-  { field: "label", headerName: "Pair", minWidth: 130, flex: 2, tooltipField: "name", ...text },
-  { field: "component", headerName: "Comp.", headerTooltip: "Component pair, first channel first", width: 70, ...text },
-  { field: "distance_km", headerName: "km", headerTooltip: "Distance, km", width: 78, valueFormatter: number(1), ...numeric },
-  { field: "azimuth_deg", headerName: "Az., °", headerTooltip: "Azimuth at the first towards the second, degrees", width: 72, valueFormatter: number(0), ...numeric },
-  { field: "days", headerName: "Days", headerTooltip: "Days (sub-stacks, windows) with data", width: 72, ...numeric },
-  { field: "windows", headerName: "Windows", headerTooltip: "Windows in all of them", width: 88, ...numeric },
-  { field: "snr", headerName: "SNR", headerTooltip: "Signal-to-noise ratio of the linear stack", width: 72, valueFormatter: number(1), ...numeric },
+  { field: "label", headerName: "Pair", minWidth: 112, flex: 1, tooltipField: "name", ...text },
+  { field: "component", headerName: "Comp.", headerTooltip: "Component pair, first channel first", width: 60, ...text },
+  { field: "distance_km", headerName: "km", headerTooltip: "Distance, km", width: 58, valueFormatter: number(1), ...numeric },
+  { field: "azimuth_deg", headerName: "Az.", headerTooltip: "Azimuth at the first towards the second, degrees", width: 50, valueFormatter: number(0), ...numeric },
+  { field: "days", headerName: "Days", headerTooltip: "Days (sub-stacks, windows) with data", width: 54, ...numeric },
+  { field: "windows", headerName: "Wind.", headerTooltip: "Windows in all of them", width: 64, ...numeric },
+  { field: "snr", headerName: "SNR", headerTooltip: "Signal-to-noise ratio of the linear stack", width: 52, valueFormatter: number(1), ...numeric },
 ];
 
 export default {
@@ -20,11 +20,11 @@ export default {
     AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
     const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
       fontFamily: "inherit",
-      fontSize: 13,
+      fontSize: 12.5,
       rowHeight: 28,
       headerHeight: 32,
       spacing: 5,
-      cellHorizontalPadding: 8,
+      cellHorizontalPadding: 6,
       wrapperBorderRadius: 8,
       borderColor: "var(--sl-line)",
       backgroundColor: "var(--sl-map-paper)",
