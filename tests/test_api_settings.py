@@ -168,3 +168,28 @@ def test_what_is_written_can_be_read(api: TestClient, tmp_path: Path) -> None:
     text = api.post("/settings/params.csv", json={"fs": 5, "taper": 0.1}).text
     answer = api.post("/settings/read", files={"file": ("xcor_params.csv", text.encode())})
     assert answer.json()["values"] == CorrelationSettings(fs=5, taper=0.1).model_dump()
+
+
+@pytest.mark.parametrize("value", [1.6e308, 5e-324, 1e10])
+@pytest.mark.parametrize("name", BASIC)
+def test_numbers_that_nothing_can_be_done_with(api: TestClient, name: str, value: float) -> None:
+    assert any(name in fields for fields, _ in faults(api, **{name: value}))
+    assert api.get("/settings/params.csv", params={name: value}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("given_values", "words"),
+    [
+        (
+            {"fs": 1e6, "freqmax": 1000},
+            "has 2,000,000,000 samples at fs 1e+06 Hz, more than 20,000,000: use fs <= 10000",
+        ),
+        (
+            {"fs": 200, "cc_len": 80, "maxlag": 40, "cc_step": 0.005},
+            "makes more than 10,000,000 windows a day: use cc_step >= 0.01",
+        ),
+    ],
+)
+def test_sizes_that_no_machine_has_the_memory_for(api: TestClient, given_values: dict[str, float], words: str) -> None:
+    ((_, message),) = faults(api, **given_values)
+    assert words in message

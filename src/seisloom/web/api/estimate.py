@@ -19,6 +19,8 @@ router = APIRouter(prefix="/estimate", tags=["settings"])
 
 LOOKED_AT = 5
 """Finished jobs whose pace is looked at."""
+MOST_TRIED = 1e9
+"""Bytes of the spectra of a channel with which a trial would take too long."""
 # How records are come by, which takes a time that nobody knows before.
 _FETCHING = {"synthetic": "making the records", "sds": "reading the disk", "files": "reading the disk"}
 
@@ -54,7 +56,9 @@ def estimate_job(wanted: CorrelationJob, services: Served, session: Session) -> 
         nothing = dict.fromkeys(("pairs", "download_bytes", "output_bytes", "memory_bytes", "seconds"))
         return JobEstimate(channels=channels, days=len(days), **nothing, basis="", notes=[], exceeded=exceeded)
     size = estimate(request.channels, request.settings, days)
-    seconds, basis = _time(request, size, spec, services)
+    seconds, basis = None, "not tried: the spectra of a single channel take more than a gigabyte"
+    if size.memory_bytes / size.channels < MOST_TRIED:
+        seconds, basis = _time(request, size, spec, services)
     return JobEstimate(
         channels=size.channels,
         days=size.days,
@@ -62,7 +66,7 @@ def estimate_job(wanted: CorrelationJob, services: Served, session: Session) -> 
         download_bytes=0 if spec.startswith("synthetic:") else size.download_bytes,
         output_bytes=size.output_bytes,
         memory_bytes=size.memory_bytes,
-        seconds=float(f"{seconds:.2g}"),
+        seconds=seconds,
         basis=basis,
         notes=_notes(request, size),
         exceeded=beyond(services.limits, pairs=size.pairs),
@@ -87,8 +91,15 @@ def _time(request: CorrelationRequest, size: Estimate, spec: str, services: Serv
     factor = past_factor(_past_days(request.settings.digest(), spec, services), rates)
     fetching = _FETCHING.get(spec.partition(":")[0], "the download")
     if factor:
-        return computing * factor, f"from finished jobs of these settings and this source; with {fetching}"
-    return computing + rates.response_s * size.channels, f"from a short run on this machine; without {fetching}"
+        return _rounded(computing * factor), f"from finished jobs of these settings and this source; with {fetching}"
+    return _rounded(
+        computing + rates.response_s * size.channels
+    ), f"from a short run on this machine; without {fetching}"
+
+
+def _rounded(seconds: float) -> float:
+    """Two digits: more are not known."""
+    return float(f"{seconds:.2g}")
 
 
 def _past_days(digest: str, spec: str, services: Services) -> list[DayReport]:
