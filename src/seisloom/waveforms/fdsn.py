@@ -5,7 +5,6 @@ The services are those of the FDSN web service specification 1.2 (https://www.fd
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import time
@@ -18,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pandas as pd
-from obspy import Inventory, UTCDateTime, read_inventory
+from obspy import Inventory, UTCDateTime
 from obspy.clients.fdsn.header import URL_MAPPINGS
 
 from seisloom.errors import InputError, NoDataError, SourceError
@@ -27,6 +26,7 @@ from seisloom.waveforms.availability import parse_availability, span_table
 from seisloom.waveforms.base import NS_PER_S, ChannelQuery, Record
 from seisloom.waveforms.fdsn_client import TRANSIENT, TRIES, AnswerError, PoliteClient
 from seisloom.waveforms.mseed import decode
+from seisloom.waveforms.stationxml import read_stationxml
 
 SHORTEST_NS = 60 * NS_PER_S
 """Spans that a server refuses as too large are halved down to this."""
@@ -181,14 +181,6 @@ class FdsnSource:
         halves = ids[: len(ids) // 2], ids[len(ids) // 2 :]
         parts = [self._responses(half, start_ns, end_ns, tries=2) for half in halves]
         return parts[0] + parts[1]
-
-
-def read_stationxml(data: bytes, origin: str, level: str = "response") -> Inventory:
-    """Inventory from StationXML down to a level; InputError where it cannot be read."""
-    try:
-        return read_inventory(io.BytesIO(data), format="STATIONXML", level=level)
-    except Exception as error:  # ObsPy raises many kinds where StationXML is not as it should be
-        raise InputError(f"{origin}: StationXML that cannot be read: {error}") from error
 
 
 def base_url(name: str, spec: str) -> str:

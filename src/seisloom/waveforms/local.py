@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import threading
@@ -10,27 +9,34 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from seisloom.errors import InputError, NoDataError, SourceError
-from seisloom.stations import channel_ids, validate
+from seisloom.stations import validate
+from seisloom.waveforms import sac
 from seisloom.waveforms.availability import span_table
-from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment, matches
+from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, matches
 from seisloom.waveforms.mseed import decode, is_mseed, spans
 from seisloom.waveforms.query import select
+from seisloom.waveforms.stationxml import StationFiles
 
 if TYPE_CHECKING:
     from obspy import Inventory
 
 
-def _directory(text: str, kind: str) -> Path:
+def _parse(rest: str, kind: str) -> tuple[Path, StationFiles | None]:
+    """The directory, and the metadata that may be named behind it."""
+    text, _, option = rest.partition("?")
     path = Path(text).expanduser()
     if not text or not path.is_dir():
         raise InputError(f"source {kind}:{text}: no such directory")
-    return path
+    name, _, where = option.partition("=")
+    if option and (name != "stationxml" or not where):
+        raise InputError(f"source {kind}:{rest}: {option!r} is not understood; ?stationxml=FILE-or-DIR is")
+    return path, StationFiles(where, f"{kind}:{rest}") if option else None
 
 
 def _read(path: Path) -> bytes:
@@ -48,8 +54,10 @@ def sds_path(archive: str | Path, channel_id: str, day_ns: int) -> Path:
     return Path(archive) / str(date.year) / network / station / f"{channel}.D" / name
 
 
-def _selected(table: pd.DataFrame, query: ChannelQuery, spec: str) -> pd.DataFrame:
-    """Rows that match; NoDataError for none."""
+def _selected(table: pd.DataFrame, query: ChannelQuery, spec: str, metadata: StationFiles | None) -> pd.DataFrame:
+    """Rows that match, with what metadata tell of them; NoDataError for none."""
+    if metadata:
+        table = metadata.complete(table)
     found = select(table, query)
     if found.empty:
         known = table["latitude"].notna().any()
@@ -78,7 +86,7 @@ class SdsSource:
 
     def __init__(self, directory: str) -> None:
         self.spec = f"sds:{directory}"
-        self.root = _directory(directory, "sds")
+        self.root, self._metadata = _parse(directory, "sds")
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
         record = Record()
@@ -121,10 +129,10 @@ class SdsSource:
                 found[channel_id] = dict(zip(("network", "station", "location", "channel"), codes, strict=False))
         if not found:
             raise NoDataError(f"{self.spec}: no channel matches the query")
-        return _selected(validate(pd.DataFrame(found.values()), self.spec), query, self.spec)
+        return _selected(validate(pd.DataFrame(found.values()), self.spec), query, self.spec, self._metadata)
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory | None:
-        return None
+        return self._metadata.inventory(channel_ids) if self._metadata else None
 
     def availability(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> pd.DataFrame:
         """Days that have a file, by its name."""
@@ -146,7 +154,6 @@ class SdsSource:
             yield from (new_year + (int(day) - 1) * DAY_NS for day in days if re.fullmatch(r"[0-9]{3}", day))
 
 
-_SAC_HEADER = 632  # bytes
 _MSEED_SUFFIXES = (".mseed", ".miniseed", ".msd", ".ms")
 
 
@@ -169,7 +176,7 @@ class FilesSource:
 
     def __init__(self, directory: str) -> None:
         self.spec = f"files:{directory}"
-        self.root = _directory(directory, "files")
+        self.root, self._metadata = _parse(directory, "files")
         self._lock = threading.Lock()
         self._spans: dict[str, list[_Span]] | None = None
         self._problems: dict[str, str] = {}
@@ -182,7 +189,7 @@ class FilesSource:
             if _holds_mseed(path, data[:8]):
                 _add(record, path, data, channel_id, start_ns, end_ns)
             else:
-                record.segments.append(_read_sac(path, data))
+                record.segments.append(sac.read(path, data))
         # A file that cannot be read does not say what it should hold; its name is what there is to go by.
         station, channel = channel_id.split(".")[1::2]
         record.problems += [text for name, text in self._problems.items() if station in name and channel in name]
@@ -199,10 +206,10 @@ class FilesSource:
                 rows.append(codes | place)
         if not rows:
             raise NoDataError(f"{self.spec}: no channel matches the query")
-        return _selected(validate(pd.DataFrame(rows), self.spec), query, self.spec)
+        return _selected(validate(pd.DataFrame(rows), self.spec), query, self.spec, self._metadata)
 
     def inventory(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> Inventory | None:
-        return None
+        return self._metadata.inventory(channel_ids) if self._metadata else None
 
     def availability(self, channel_ids: Sequence[str], start_ns: int, end_ns: int) -> pd.DataFrame:
         """Stretches of the files, by their headers."""
@@ -251,10 +258,11 @@ def _scan(path: Path) -> list[tuple[str, _Span]]:
             raise InputError(f"{path}: no whole record in it")
         return found
     named_sac = path.suffix.lower() == ".sac"
-    if not named_sac and path.stat().st_size < _SAC_HEADER:
+    if not named_sac and path.stat().st_size < sac.HEADER_BYTES:
         return []
     try:
-        return [_scan_sac(path)]
+        channel_id, start_ns, last_ns, place = sac.scan(path)
+        return [(channel_id, _Span(path, start_ns, last_ns, *place))]
     except InputError:
         if named_sac:
             raise
@@ -264,42 +272,3 @@ def _scan(path: Path) -> list[tuple[str, _Span]]:
 def _holds_mseed(path: Path, head: bytes) -> bool:
     """By its first bytes or, should they be damaged, by its name."""
     return is_mseed(head) or path.suffix.lower() in _MSEED_SUFFIXES
-
-
-def _scan_sac(path: Path) -> tuple[str, _Span]:
-    sac = _open_sac(path, str(path), headonly=True)
-    codes = {"network": sac.knetwk, "station": sac.kstnm, "location": sac.khole, "channel": sac.kcmpnm}
-    # The shortest number that the header's float32 can mean: 38.4999, not 38.49990844726562.
-    numbers = [np.nan if v is None else float(str(np.float32(v))) for v in (sac.stla, sac.stlo, sac.stel)]
-    start_ns, rate_hz = _sac_axis(sac, path)
-    last_ns = start_ns + round((int(sac.npts) - 1) * NS_PER_S / rate_hz)
-    ids = channel_ids(validate(pd.DataFrame([codes]), f"{path}: SAC header"))
-    return ids[0], _Span(path, start_ns, last_ns, *numbers)
-
-
-def _read_sac(path: Path, data: bytes) -> Segment:
-    sac = _open_sac(path, io.BytesIO(data))
-    return Segment(*_sac_axis(sac, path), np.asarray(sac.data, np.float32))
-
-
-def _open_sac(path: Path, content: str | io.BytesIO, headonly: bool = False) -> Any:
-    from obspy.io.sac import SACTrace
-
-    try:
-        return SACTrace.read(content, headonly=headonly, checksize=headonly)
-    except Exception as error:  # ObsPy raises many kinds here; the file is named either way
-        raise InputError(f"{path}: not readable as SAC: {error}") from error
-
-
-def _sac_axis(sac: Any, path: Path) -> tuple[int, float]:
-    """Time of the first sample and sampling rate. A header holds the begin and the interval in single precision."""
-    try:
-        start_ns = sac.reftime.ns + round(float(sac.b) * 1e6) * 1000
-        interval = np.float32(sac.delta)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: its SAC header has no time or no sampling interval: {error}") from error
-    if not interval > 0:
-        raise InputError(f"{path}: its SAC header has a sampling interval of {interval} s")
-    # The rate with fewest decimals that has this interval: 1 / 0.33333334 s is meant to be 3 Hz.
-    rates = (round(1 / float(interval), decimals) for decimals in range(7))
-    return start_ns, next((r for r in rates if r > 0 and np.float32(1 / r) == interval), 1 / float(interval))

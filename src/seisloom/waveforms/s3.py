@@ -24,9 +24,9 @@ from obstore.store import S3Store
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import from_inventory
 from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, matches
-from seisloom.waveforms.fdsn import read_stationxml
 from seisloom.waveforms.mseed import decode
 from seisloom.waveforms.query import select
+from seisloom.waveforms.stationxml import keep_channels, read_stationxml
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -150,10 +150,8 @@ class S3Source:
             for network, station in stations
         ]
         inventory = self._read_all(keys, level="response")
-        for network in inventory or ():
-            for station in network:
-                codes = f"{network.code}.{station.code}"
-                station.channels = [c for c in station if f"{codes}.{c.location_code}.{c.code}" in wanted]
+        if inventory:
+            keep_channels(inventory, wanted)
         return inventory
 
     def _read_all(self, stations: Sequence[tuple[str, ...]], level: str) -> Inventory | None:
