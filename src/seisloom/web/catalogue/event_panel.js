@@ -2,7 +2,11 @@
 import { address, choose, clock, store, zoom } from "catalogue_store";
 import report from "catalogue_report";
 
-const number = (value, digits, unit = "") => (value == null ? "–" : `${value.toFixed(digits)}${unit}`);
+function number(value, digits, unit = "") {
+  if (value == null) return "–";
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text) + unit;
+}
 const angle = (value, letters) => `${Math.abs(value).toFixed(4)}° ${letters[Number(value < 0)]}`;
 
 export default {
@@ -82,9 +86,10 @@ export default {
         <p class="ct-links sl-muted">Record section <a v-for="form in ['png', 'svg', 'pdf']" :key="form" :href="section(form)"
           :download="'event-' + event.event_id + '.' + form">{{ form.toUpperCase() }}</a></p>
         <div class="ct-picks" tabindex="0" role="region" aria-label="Picks"><table>
-          <thead><tr><th>Station</th><th>Phase</th><th class="ct-right">Distance, km</th><th class="ct-right">Azimuth, °</th>
-            <th>Time, UTC</th><th class="ct-right" title="observed minus predicted">Residual, s</th><th aria-hidden="true"></th>
-            <th class="ct-right">Weight</th><th class="ct-right" title="of the picker">Prob.</th></tr></thead>
+          <thead><tr><th>Station</th><th><span class="sl-unseen">Phase</span></th><th class="ct-right" title="distance from the epicentre">km</th>
+            <th class="ct-right" title="azimuth at the epicentre towards the station">Az, °</th><th>UTC</th>
+            <th class="ct-right" colspan="2" title="observed minus predicted">Residual, s</th>
+            <th class="ct-right" title="weight in the location">Wt.</th><th class="ct-right" title="probability, of the picker">Prob.</th></tr></thead>
           <tbody><tr v-for="pick in detail.picks" :key="pick.pick_index" :class="{ 'ct-unused': pick.weight === 0 }"
             :title="'predicted ' + (pick.predicted ? clock(pick.predicted) : '–')">
             <td>{{ pick.station }}</td><td><span :class="'ct-phase ct-' + pick.phase">{{ pick.phase }}</span></td>

@@ -45,7 +45,6 @@ export default {
       return preliminary && total ? `${words}, preliminary` : words;
     },
     empty() {
-      if (!store.job) return "No catalogue yet. Launch one, or choose one of the list.";
       if (store.fault) return store.fault;
       if (!store.columns) return "Loading …";
       if (!store.total) return store.preliminary ? "No events yet. They come when the picks have been linked." : "No event was found. Fewer picks an event, or a larger region, may help.";
@@ -61,9 +60,10 @@ export default {
   },
   mounted() {
     this.typed = { ...store.filters };
+    this.pending = {}; // typed, and not yet asked for
     this.makeGrid();
     watch(() => store.version, this.fill, { immediate: true });
-    watch(() => store.filters, (now) => (this.typed = { ...now }));
+    watch(() => store.filters, (now) => (this.typed = { ...now, ...this.pending }));
     watch(() => store.number, this.reveal);
     watch(() => store.pointed, (now, before) => this.light([now, before]));
   },
@@ -115,9 +115,14 @@ export default {
       const rows = columns.event_id.map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
       this.grid.setGridOption("rowData", rows);
     },
+    // In place: a row that is drawn anew would lose the focus.
     light(numbers) {
-      const rowNodes = this.grid.getRenderedNodes().filter(({ data }) => numbers.includes(data.event_id));
-      if (rowNodes.length) this.grid.redrawRows({ rowNodes });
+      for (const number of numbers.filter((each) => each !== null)) {
+        for (const row of this.$refs.grid.querySelectorAll(`[row-id="${number}"]`)) {
+          row.classList.toggle("sl-row-lit", number === store.pointed);
+          row.classList.toggle("ct-row-open", number === store.number);
+        }
+      }
     },
     reveal(now, before) {
       this.light([now, before]);
@@ -125,9 +130,12 @@ export default {
       if (row) this.grid.ensureNodeVisible(row);
     },
     type(name, value) {
-      this.typed[name] = value;
+      this.typed[name] = this.pending[name] = value;
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => filter({ ...this.typed }), PAUSE_MS);
+      this.timer = setTimeout(() => {
+        filter(this.pending);
+        this.pending = {};
+      }, PAUSE_MS);
     },
     letter(letter) {
       const now = this.typed.quality || "ABCD";

@@ -37,6 +37,7 @@ class AssociationForm:
     def __init__(self, api: Api, saved: int, target: Map, launched: Callable[[str], Awaitable[None]]) -> None:
         self._api, self._map, self._launched = api, target, launched
         self._quiet = False
+        self._marks: list[dict[str, Any]] = []
         with ui.row().classes("ct-head"):
             ui.label("New catalogue").classes("sl-title")
             ui.space()
@@ -137,13 +138,17 @@ class AssociationForm:
         self._show_stations([{"station": name, **row} for name, row in places.items()])
 
     def _show_stations(self, rows: list[dict[str, Any]]) -> None:
-        marks = [
+        self._marks = [
             {"id": row["station"], "title": row["station"], "latitude": row["latitude"], "longitude": row["longitude"]}
             for row in rows
         ]
-        self._map.set_markers(
-            "stations", marks, legend=False, shape="triangle", size=10, colour="#7a8896", fit=bool(marks)
-        )
+        self.show_on_map()
+
+    def show_on_map(self) -> None:
+        """Stations and region of the new job."""
+        look = {"legend": False, "shape": "triangle", "size": 10, "colour": "#7a8896", "fit": bool(self._marks)}
+        self._map.set_markers("stations", self._marks, **look)
+        self._sides_changed()
 
     def _velocity_chosen(self, value: str, facts: dict[str, Any] | None) -> None:
         self._dialog.layers = (facts or {}).get("layers") or self._dialog.layers

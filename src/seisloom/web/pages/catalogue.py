@@ -40,7 +40,7 @@ class _Page:
         add_style("catalogue")
         with ui.element("div").classes("sl-explore ct-page"):
             side = ui.column().classes("sl-explore-side")
-            with ui.element("div").classes("sl-explore-main ct-main"):
+            with ui.element("div").classes("sl-explore-main ct-main") as self.main:
                 with ui.element("div").classes("ct-top"):
                     with ui.element("div").classes("sl-explore-map"):
                         self.map = Map("Map of the events", box=True, remember="")
@@ -73,7 +73,10 @@ class _Page:
         self.form_panel.set_visibility(not job_id)
         self.job_panel.set_visibility(bool(job_id))
         self.new.set_visibility(bool(job_id))
+        self.main.classes(add="" if job_id else "ct-new", remove="ct-new" if job_id else "")
         self.table.open(job_id, event, filters)
+        if not job_id:
+            self.form.show_on_map()
 
     def _boxed(self, box: list[float] | None) -> None:
         """The rectangle is the region of a new job; of a catalogue it is a filter, of which the table takes care."""

@@ -1,0 +1,305 @@
+"""The page Catalogue in a browser: files, launch, events as they come, one event, filters, downloads."""
+
+# ruff: noqa: F401, F811 - fixtures that are imported
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from seisloom.catalog import Catalog, read_catalog
+from seisloom.catalog.csv_files import events_csv
+from seisloom.jobs import AssociationRequest, Board, read_request
+from seisloom.stations import read_sites
+from seisloom.storage import Storage
+from tests.association_job import REGION_OPTION, Prepared, prepared
+from tests.web_support import Serving, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+KINDS = ("picks", "stations", "velocity", "model")
+JOB_MS = 90_000
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Path]]:
+    """A server whose jobs nobody takes up but the tests."""
+    workspace = tmp_path_factory.mktemp("catalogue") / "workspace"
+    with serving(workspace, "--no-worker") as server:
+        yield server, workspace
+
+
+@pytest.fixture(scope="module")
+def finished(served: tuple[Serving, Path], prepared: Prepared) -> tuple[str, str, Path]:
+    """Address of the page, id of a finished job, and the folder of its catalogue."""
+    server, workspace = served
+    import httpx
+
+    files = {kind: (getattr(prepared, kind).name, getattr(prepared, kind).read_bytes()) for kind in KINDS}
+    data = {"options": json.dumps({"region": REGION_OPTION[1:]}), "name": "Made before"}
+    made = httpx.post(f"{server.url}/api/jobs/association", files=files, data=data, timeout=60.0)
+    assert made.status_code == 201, made.text
+    work(workspace)
+    return f"{server.url}/catalogue", made.json()["id"], catalogue_of(workspace, made.json()["id"])
+
+
+def work(workspace: Path) -> None:
+    """A worker that ends when all is done."""
+    command = [sys.executable, "-m", "seisloom", "work", str(workspace), "--once", "--threads", "1"]
+    subprocess.run(command, check=True, capture_output=True, timeout=JOB_MS / 1000)
+
+
+def catalogue_of(workspace: Path, job_id: str) -> Path:
+    job = Board(Storage(workspace)).job(job_id)
+    assert job.state == "done", job.message
+    return workspace / str(job.result["folder"])
+
+
+def expect(locator: Locator) -> Any:
+    """Assertions that wait, long enough for a busy machine."""
+    from playwright.sync_api import expect as of
+
+    of.set_options(timeout=20_000)
+    return of(locator)
+
+
+def send(page: Page, kind: str, path: Path) -> None:
+    """Send a file from this computer."""
+    page.locator(f"input[data-kind={kind}]").set_input_files(path)
+
+
+def note(page: Page, kind: str) -> Locator:
+    return page.locator(f"#note-{kind}")
+
+
+def count(page: Page) -> Locator:
+    return page.locator(".ct-count")
+
+
+def row(page: Page, number: int) -> Locator:
+    return page.locator(f".ag-center-cols-container [row-id='{number}']")
+
+
+def job_in(page: Page) -> str:
+    return page.url.partition("job=")[2].partition("&")[0]
+
+
+def test_from_picks_to_events(page: Page, served: tuple[Serving, Path], prepared: Prepared) -> None:
+    server, workspace = served
+    page.goto(f"{server.url}/catalogue")
+    launch = page.get_by_role("button", name="Find earthquakes")
+    expect(launch).to_be_disabled()
+    expect(page.get_by_text("Choose picks, stations and velocity model first.")).to_be_visible()
+    for kind in KINDS:
+        send(page, kind, getattr(prepared, kind))
+    expect(note(page, "picks")).to_contain_text("773 picks (449 P, 324 S) at 14 stations")
+    expect(note(page, "stations")).to_contain_text("14 stations")
+    expect(note(page, "velocity")).to_contain_text("8 depths from 0 to 200 km")
+    expect(note(page, "model")).to_contain_text("a trained network")
+    sides = ("South", "North", "West", "East", "Top", "Bottom")
+    for side, value in zip(sides, REGION_OPTION[1:], strict=True):
+        page.get_by_label(side, exact=True).fill(f"{value:g}")
+    page.get_by_label("Name", exact=True).fill("By hand")
+    launch.click()
+
+    expect(page.locator(".sl-jobpanel")).to_contain_text("By hand")
+    page.wait_for_url("**/catalogue?job=*")
+    job_id = job_in(page)
+    asked = read_request(Storage(workspace), job_id)
+    assert isinstance(asked, AssociationRequest)
+    assert asked.options.region == REGION_OPTION[1:]
+    assert asked.model is not None
+    expect(page.get_by_text("No events yet.")).to_be_visible()
+
+    # A worker finds the first events, and dies.
+    claim = Board(Storage(workspace)).claim("test")
+    assert claim
+    early = read_sites(prepared.stations).head(3)[["latitude", "longitude"]]
+    early = early.assign(
+        event_id=[1, 2, 3], time=pd.Timestamp("2020-01-01", tz="UTC"), depth_km=[1.0, 6.0, 11.0], n_picks=9
+    )
+    table = Catalog(early, pd.DataFrame(columns=["pick_index", "event_id"])).events
+    Storage(workspace).put(f"processed/{job_id}/run-{claim.number:06d}/preliminary.csv", events_csv(table).encode())
+    claim.beat({"stage": "links", "done": 300, "total": 773, "events": 3})
+    expect(count(page)).to_have_text("3 events, preliminary")
+    expect(page.locator(".sl-map-legend")).to_contain_text("Preliminary, by depth")
+    row(page, 2).click()
+    expect(page.locator(".ct-event")).to_contain_text("Picks and record section come with the final catalogue.")
+    page.get_by_role("button", name="Close").click()
+    claim.release()
+
+    work(workspace)
+    events = read_catalog(catalogue_of(workspace, job_id)).events
+    expect(count(page)).to_have_text(f"{len(events)} events")
+    expect(page.locator(".sl-map-legend")).not_to_contain_text("Preliminary")
+    expect(page.locator(".ct-report")).to_contain_text(f"{len(events)} events: quality")
+    expect(page.locator(".ct-report")).to_contain_text("773 of 773 picks of the file were read.")
+
+
+def test_an_event(page: Page, finished: tuple[str, str, Path]) -> None:
+    address, job_id, folder = finished
+    catalog = read_catalog(folder)
+    page.goto(f"{address}?job={job_id}")
+    row(page, 2).click()
+    panel = page.locator(".ct-event")
+    expect(panel.get_by_role("heading")).to_have_text("Event 2")
+    own = catalog.assignments[catalog.assignments["event_id"] == 2]
+    expect(panel.locator("tbody tr")).to_have_count(len(own))
+    nearest = own.sort_values("distance_km").iloc[0]
+    expect(panel.locator("tbody tr").first).to_contain_text(f"{nearest['distance_km']:.1f}")
+    image = panel.locator("img")
+    expect(image).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.ct-event img').naturalWidth > 100")
+    assert f"job={job_id}" in page.url
+    assert "event=2" in page.url
+
+    panel.get_by_role("button", name="Next event").click()
+    expect(panel.get_by_role("heading")).to_have_text("Event 3")
+    page.reload()
+    expect(panel.get_by_role("heading")).to_have_text("Event 3")
+    page.keyboard.press("Escape")
+    expect(page.locator(".ct-report")).to_be_visible()
+    assert "event=" not in page.url
+
+    # With the keyboard.
+    row(page, 1).locator("[col-id=time]").click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("heading")).to_have_text("Event 3")
+
+
+def on_map(page: Page, number: int) -> tuple[float, float]:
+    """Where an event is on the screen."""
+    found = page.evaluate(
+        """(number) => {
+          const map = getElement(Number(document.querySelector(".sl-map.leaflet-container").id.slice(1)));
+          const mark = map.marks.layers.get("events").marks.find((each) => each.id === `event ${number}`);
+          const at = map.map.latLngToContainerPoint([mark.latitude, mark.longitude]);
+          const { left, top } = map.$el.getBoundingClientRect();
+          return [left + at.x, top + at.y];
+        }""",
+        number,
+    )
+    return found[0], found[1]
+
+
+def test_an_event_on_the_map(page: Page, finished: tuple[str, str, Path]) -> None:
+    address, job_id, folder = finished
+    events = read_catalog(folder).events
+    page.goto(f"{address}?job={job_id}")
+    expect(count(page)).to_have_text(f"{len(events)} events")
+    page.wait_for_timeout(500)
+    number = int(
+        events.sort_values("longitude").iloc[3]["event_id"]
+    )  # in the west, where nothing stands before the map
+    page.mouse.click(*on_map(page, number))
+    expect(page.locator(".ct-event").get_by_role("heading")).to_have_text(f"Event {number}")
+    lines = page.evaluate(
+        """() => {
+          const map = getElement(Number(document.querySelector(".sl-map.leaflet-container").id.slice(1)));
+          return ["ellipse", "rays"].map((layer) => map.marks.layers.get(layer).marks.length);
+        }"""
+    )
+    assert lines == [72, events.set_index("event_id").loc[number, "n_stations"]]
+
+
+def test_filters_act_on_table_map_and_downloads(page: Page, finished: tuple[str, str, Path]) -> None:
+    address, job_id, folder = finished
+    events = read_catalog(folder).events
+    page.goto(f"{address}?job={job_id}")
+    expect(count(page)).to_have_text(f"{len(events)} events")
+    page.get_by_label("Fewest picks", exact=True).last.fill("14")
+    page.get_by_role("button", name="A", exact=True).click()
+    kept = events[(events["n_picks"] >= 14) & (events["quality"] != "A")]
+    assert 0 < len(kept) < len(events)
+    words = f"{len(kept)} of {len(events)} events"
+    expect(count(page)).to_have_text(words)
+    shown = page.evaluate(
+        """() => {
+          const map = getElement(Number(document.querySelector(".sl-map.leaflet-container").id.slice(1)));
+          return map.marks.layers.get("events").marks.map((mark) => Number(mark.id.slice(6)));
+        }"""
+    )
+    assert sorted(shown) == kept["event_id"].tolist()
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as download:
+        page.get_by_text("Events", exact=True).last.click()
+    csv = pd.read_csv(download.value.path())
+    assert csv["event_id"].tolist() == kept["event_id"].tolist()
+
+    assert "min_picks=14" in page.url
+    page.reload()
+    expect(count(page)).to_have_text(words)
+    expect(page.get_by_label("Fewest picks", exact=True).last).to_have_value("14")
+    page.get_by_role("button", name="All events").click()
+    expect(count(page)).to_have_text(f"{len(events)} events")
+    page.get_by_label("To", exact=True).fill("2020-01-01 00:30")
+    early = (events["time"] < "2020-01-01T00:30").sum()
+    expect(count(page)).to_have_text(f"{early} of {len(events)} events")
+
+
+@pytest.mark.page_faults("status of 422")
+def test_what_cannot_be_used_is_told_at_once(page: Page, served: tuple[Serving, Path], tmp_path: Path) -> None:
+    page.goto(f"{served[0].url}/catalogue")
+    (tmp_path / "mine.csv").write_text("station,phase,time\nXX.A,P,2020-01-01T00:00:00Z\nXX.A,S,soon\n")
+    send(page, "picks", tmp_path / "mine.csv")
+    expect(note(page, "picks")).to_contain_text("line 3: time 'soon'")
+    page.get_by_role("button", name="Type a table").click()
+    table = page.get_by_label("Depth, Vp, Vs")
+    table.fill("0 5 3\n10 six 4")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.get_by_role("alert")).to_contain_text("line 2: 'six' is not a number")
+    table.fill("0 5 3\n10 6 3.5")
+    page.get_by_role("button", name="Use it").click()
+    expect(note(page, "velocity")).to_contain_text("2 depths from 0 to 10 km")
+
+
+@pytest.mark.page_faults("status of 422")
+def test_a_filter_that_cannot_be_used(page: Page, finished: tuple[str, str, Path]) -> None:
+    address, job_id, _ = finished
+    page.goto(f"{address}?job={job_id}&start=whenever")
+    expect(page.get_by_text("start: input should be a valid datetime").first).to_be_visible()
+    page.get_by_role("button", name="All events").click()
+    expect(row(page, 1)).to_be_visible()
+
+
+def test_the_example_and_its_region(page: Page, served: tuple[Serving, Path]) -> None:
+    page.goto(f"{served[0].url}/catalogue")
+    page.get_by_role("button", name="Example").click()
+    expect(note(page, "picks")).to_contain_text("picks (")
+    expect(note(page, "stations")).to_contain_text("30 stations")
+    expect(page.get_by_role("button", name="Find earthquakes")).to_be_enabled()
+    expect(page.get_by_label("Training, minutes")).to_have_value("0.7")
+
+    page.get_by_role("button", name="Draw on the map").click()
+    box = page.locator(".sl-map").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 200, box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 600, box["y"] + 500, steps=5)
+    page.mouse.up()
+    south, north = (page.get_by_label(side, exact=True) for side in ("South", "North"))
+    expect(south).not_to_have_value("")
+    assert float(south.input_value()) < float(north.input_value())
+
+
+def test_on_a_phone(phone: Page, finished: tuple[str, str, Path]) -> None:
+    address, job_id, _ = finished
+    phone.goto(f"{address}?job={job_id}&event=2")
+    panel = phone.locator(".ct-event")
+    expect(panel.get_by_role("heading")).to_have_text("Event 2")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    upper, lower = phone.locator(".sl-map").bounding_box(), panel.bounding_box()
+    assert upper
+    assert lower
+    assert upper["y"] + upper["height"] <= lower["y"]
