@@ -168,6 +168,17 @@ def test_more_than_can_be_shown(monkeypatch: pytest.MonkeyPatch, api: TestClient
         assert "at most 5 can be shown" in refused(api, 422, source=f"fdsn:{server.url}")
 
 
+def test_long_answers_are_packed(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = api.get("/channels", params={"source": "demo"}, headers={"Accept-Encoding": "identity"})
+    monkeypatch.setattr("seisloom.web.api.channels.WORTH_PACKING", 1000)
+    packed = api.get("/channels", params={"source": "demo"}, headers={"Accept-Encoding": "gzip"})
+    unpacked = api.get("/channels", params={"source": "demo"}, headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 4
+    assert packed.json() == plain.json() == unpacked.json()
+    assert not {"content-encoding"} & (set(plain.headers) | set(unpacked.headers))
+
+
 def test_a_data_centre_is_asked_once(api: TestClient) -> None:
     with FdsnServer(inventory()) as server:
         source = f"fdsn:{server.url}"
