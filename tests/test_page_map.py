@@ -265,6 +265,20 @@ def test_map_and_table_follow_each_other(page: Page, app: str, centre: FdsnServe
     popup.wait_for(state="detached")
 
 
+def test_the_table_by_keyboard(page: Page, app: str, centre: FdsnServer) -> None:
+    page.goto(address(app, centre, network="IT"))
+    status(page, "Found 4 channels")
+    page.locator(".ag-center-cols-container [row-index='0'] [col-id=station]").click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.get_by_text("4 rows, 1 selected").wait_for()
+    assert selected_on_map(page) == ["IT.AQUI"]
+    assert highlighted_on_map(page) == ["IT.AQUI"]
+    page.keyboard.press("Enter")
+    page.locator(".sl-map-popup", has_text="IT.AQUI").wait_for()
+
+
 def test_a_popup_selects_and_shows_names_as_text(page: Page, app: str, centre: FdsnServer) -> None:
     page.goto(address(app, centre, network="IT"))
     status(page, "Found 4 channels")

@@ -1,5 +1,3 @@
-import * as AgGrid from "nicegui-aggrid";
-
 const number = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
 const day = ({ value }) => (value == null ? "" : value.replace(/T00:00:00Z$/, "").replace("T", " ").replace(/Z$/, ""));
 const text = { filter: "agTextColumnFilter" };
@@ -28,8 +26,11 @@ export default {
   props: { label: String },
   created() {
     this.station = null;
+    this.ready = new Promise((resolve) => (this.isReady = resolve));
   },
-  mounted() {
+  async mounted() {
+    // A megabyte of code that the rest of the page need not wait for.
+    const AgGrid = await import("nicegui-aggrid");
     AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
     const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
       fontFamily: "inherit",
@@ -76,10 +77,11 @@ export default {
     this.themes = new MutationObserver(dark);
     this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
     dark();
+    this.isReady();
   },
   unmounted() {
-    this.themes.disconnect();
-    this.grid.destroy();
+    this.themes?.disconnect();
+    this.grid?.destroy();
   },
   methods: {
     point(station) {
@@ -103,10 +105,12 @@ export default {
     },
     highlight(station) {
       if (station === this.station) return;
-      const before = this.station;
       this.station = station;
-      const rowNodes = this.grid.getRenderedNodes().filter(({ data }) => [before, station].includes(stationOf(data)));
-      if (rowNodes.length) this.grid.redrawRows({ rowNodes });
+      // Rows that are drawn anew lose the focus, so those that are there change their class only.
+      for (const row of this.$el.querySelectorAll(".ag-row")) {
+        const node = this.grid.getDisplayedRowAtIndex(Number(row.getAttribute("row-index")));
+        if (node) row.classList.toggle("sl-row-lit", stationOf(node.data) === station);
+      }
     },
     reveal(station) {
       let first = null;

@@ -9,7 +9,7 @@ from nicegui.element import Element
 class ChannelTable(Element, component="channel_table.js"):
     """AG Grid over the rows of GET /api/channels, which the browser fetches itself.
 
-    Methods in the browser: ``set_rows(rows)``; ``choose(on)`` checks (or not) all rows that the filters show;
+    Methods in the browser, after ``await getElement(ID).ready``: ``set_rows(rows)``; ``choose(on)`` checks (or not) all rows that the filters show;
     ``choose_station(name, on)``; ``highlight(name)`` marks the rows of a station NET.STA, null none; ``reveal(name)``
     scrolls to its first; ``chosen()`` gives the checked rows; ``state()`` and ``restore(state)`` what is checked, sorted
     and filtered.

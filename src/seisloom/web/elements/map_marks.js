@@ -175,6 +175,12 @@ export class Marks {
     };
   }
 
+  // Markers are smaller where the map shows much.
+  shrunk() {
+    const zoom = this.map.getZoom();
+    return zoom < 3 ? 0.7 : zoom < 5 ? 0.85 : 1;
+  }
+
   isHidden(mark) {
     return mark.group != null && this.hiddenGroups.has(mark.group);
   }
@@ -183,7 +189,7 @@ export class Marks {
     const style = getComputedStyle(this.map.getContainer());
     const [halo, outline, ink] = ["halo", "outline", "ink"].map((name) => style.getPropertyValue(`--sl-map-${name}`).trim());
     const labels = [];
-    const small = this.map.getZoom() < 3 ? 0.7 : this.map.getZoom() < 5 ? 0.85 : 1;
+    const small = this.shrunk();
     for (const layer of this.layers.values()) {
       if (layer.kind === "lines") {
         layer.marks.forEach((mark, i) => {
@@ -216,8 +222,13 @@ export class Marks {
   paintMarked(context, view) {
     const style = getComputedStyle(this.map.getContainer());
     const [ink, accent] = ["ink", "accent"].map((name) => style.getPropertyValue(`--sl-map-${name}`).trim());
-    for (const [ids, colour, more] of [[this.selected, ink, 4], [this.highlighted, accent, 7]]) {
-      for (const id of ids) {
+    const small = this.shrunk();
+    const many = this.selected.size > 300; // wide rings would cover one another
+    for (const [ids, colour, more, ring] of [
+      [this.selected, ink, many ? 1 : 4, many ? 1.2 : 2],
+      [this.highlighted, accent, 7, 3],
+    ]) {
+      for (const id of [...ids].reverse()) {
         const [layer, i] = this.byId.get(id) ?? [];
         if (!layer || this.isHidden(layer.marks[i])) continue;
         const look = layer.looks[i];
@@ -225,7 +236,7 @@ export class Marks {
           this.stroke(context, view, layer.paths[i], colour, look.width + 2);
           continue;
         }
-        const path = shapePath(look.shape, look.size + more);
+        const path = shapePath(look.shape, look.size * small + more);
         for (const k of view.copies) {
           const [x, y] = [(layer.x[i] + k) * view.world - view.left, layer.y[i] * view.world - view.top];
           if (x < -30 || y < -30 || x > view.width + 30 || y > view.height + 30) continue;
@@ -233,7 +244,7 @@ export class Marks {
           context.translate(x, y);
           context.fillStyle = look.colour;
           context.strokeStyle = colour;
-          context.lineWidth = more > 4 ? 3 : 2;
+          context.lineWidth = ring;
           context.fill(path);
           context.stroke(path);
           context.restore();

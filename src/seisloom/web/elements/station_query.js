@@ -80,6 +80,7 @@ export default {
         label: row.station,
       }));
       const [map, table] = [getElement(this.map), getElement(this.table)];
+      await table.ready;
       map.popup("", null);
       this.query = null; // what the table tells meanwhile is not worth keeping
       table.set_rows(rows);
