@@ -10,15 +10,22 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from seisloom.web.api.errors import REFUSAL, ErrorBody
+
 router = APIRouter(prefix="/docs", include_in_schema=False)
 
 TAGS = [
-    {"name": "sources", "description": "Where records come from, and what channels there are."},
-    {"name": "saved", "description": "The saved channels of this session (a cookie tells sessions apart)."},
-    {"name": "settings", "description": "Settings of correlations: what there is, what is wrong, what it will take."},
+    {"name": "channels", "description": "Where records come from, what channels there are, and when they have data."},
+    {"name": "saved channels", "description": "What this session has chosen (a cookie tells sessions apart)."},
+    {"name": "base map", "description": "Coasts and borders."},
+    {
+        "name": "settings",
+        "description": "Settings of correlations: what there is, what is wrong, what a job will take.",
+    },
     {"name": "jobs", "description": "Put a job on the board, follow it, cancel, retry, delete."},
     {"name": "files", "description": "The files of a job, one by one or in one archive."},
     {"name": "correlations", "description": "Results of correlations: pairs, figures, data, stacks."},
+    {"name": "association", "description": "Association jobs, and the files that they are made from."},
     {"name": "catalogues", "description": "Results of associations: events, picks, figures, files."},
 ]
 DESCRIPTION = """\
@@ -91,8 +98,13 @@ def describe(api: FastAPI) -> None:
                 routes=api.routes,
                 tags=TAGS,
             )
-            schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
-            schemes["token"] = {"type": "http", "scheme": "bearer"}
+            parts = made.setdefault("components", {})
+            parts.setdefault("schemas", {})[ErrorBody.__name__] = ErrorBody.model_json_schema()
+            for operation in (operation for path in made["paths"].values() for operation in path.values()):
+                for status, answer in operation["responses"].items():
+                    if status.startswith(("4", "5")):
+                        answer.setdefault("content", REFUSAL)
+            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             made["security"] = [{}, {"token": []}]
             api.openapi_schema = made
         return api.openapi_schema

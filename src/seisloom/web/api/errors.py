@@ -47,11 +47,12 @@ class ErrorBody(BaseModel):
     )
 
 
+REFUSAL = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    422: {"model": ErrorBody, "description": "What was sent cannot be used"},
-    "default": {"model": ErrorBody, "description": "Any other refusal"},
+    422: {"content": REFUSAL, "description": "What was sent cannot be used"},
+    "default": {"content": REFUSAL, "description": "Any other refusal"},
 }
-"""Of every route, in its description."""
+"""Of every route, in its description; always JSON, whatever its other answers are."""
 
 
 def add_error_handlers(api: FastAPI) -> None:
