@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
 
 Array = npt.NDArray[np.float64]
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def arrival_lines(ax: Axes, velocities: Sequence[float]) -> list[Annotation]:
@@ -131,8 +133,8 @@ def amplitude_scale(values: npt.ArrayLike, units: str) -> tuple[float, str]:
     power = 3 * int(np.floor((np.log10(peak) + 0.5) / 3)) if peak > 0 else 0
     power = 0 if 0.01 <= peak < 1000 else power
     unit = units if units not in ("", "1", "dimensionless", "none") else ""
-    digits = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    inside = " ".join(part for part in (f"10{digits}" if power else "", unit) if part)
+    written = re.sub(r"\*\*(-?\d+)", lambda m: m[1].translate(RAISED), unit)
+    inside = " ".join(part for part in (f"10{str(power).translate(RAISED)}" if power else "", written) if part)
     return 10.0**-power, f"Correlation ({inside})" if inside else "Correlation"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from seisloom.jobs.log import State
 from seisloom.noise.stack import METHODS
 from seisloom.web.api.files import JobId
 from seisloom.web.stacking.service import Shown
-from seisloom.web.stacking.tables import pair_columns, station_rows
+from seisloom.web.stacking.tables import pair_columns, ratios, station_rows
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["correlations"])
 
@@ -50,7 +51,14 @@ class PairColumns(BaseModel):
     azimuth_deg: list[float | None]
     days: list[int] = Field(description="rows (days, sub-stacks or windows) with data")
     windows: list[int] = Field(description="windows in all of them")
-    snr: list[float | None] = Field(description="of the linear stack, where one is at hand")
+    snr: list[float | None] = Field(description="of the linear stack, where one is at hand (see /pairs/snr)")
+
+
+class Ratios(BaseModel):
+    """Signal-to-noise ratios of all pairs, in their order."""
+
+    version: str
+    snr: list[float | None] = Field(description="null where a pair has no data, or there are too many to stack here")
 
 
 class StationRow(BaseModel):
@@ -108,7 +116,21 @@ def correlations(job_id: JobId, gallery: Shown) -> CorrelationsMade:
 @router.get("/pairs", response_model=PairColumns)
 def pairs(job_id: JobId, gallery: Shown) -> Response:
     """All pairs of channels. A pair is called `channels[a]_channels[b]`."""
-    columns = pair_columns(gallery.archives.open(job_id))
+    return _json(pair_columns(gallery.archives.open(job_id)))
+
+
+@router.get("/pairs/snr", response_model=Ratios)
+async def pair_ratios(job_id: JobId, gallery: Shown) -> Response:
+    """The signal-to-noise ratio of the linear stack of every pair, stacked for the purpose where need be."""
+
+    def make() -> Response:
+        archive = gallery.archives.open(job_id)
+        return _json({"version": archive.version, "snr": ratios(archive, make=True)})
+
+    return await asyncio.wrap_future(gallery.submit(make))
+
+
+def _json(columns: dict[str, Any]) -> Response:
     return Response(orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 

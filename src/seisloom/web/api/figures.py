@@ -32,6 +32,9 @@ class Drawn(Choice):
         le=4000,
         description="width of a .png in pixels in place of dpi: drawn quickly, for screens",
     )
+    height: int | None = Field(
+        default=None, ge=100, le=4000, description="with width: largest height of the .png, pixels"
+    )
     download: bool = Field(default=False, description="as an attachment with a name")
 
 
@@ -97,8 +100,8 @@ async def figure(
         if if_none_match == f'"{tag}"':
             return None, tag
         choice = Choice(**drawn.model_dump(include=set(Choice.model_fields)))
-        width = drawn.width if ending == "png" else None
-        return picture(archive, name, choice, ending, drawn.dpi, width), tag
+        screen = (drawn.width, drawn.height or 10_000) if drawn.width and ending == "png" else None
+        return picture(archive, name, choice, ending, drawn.dpi, screen), tag
 
     data, tag = await asyncio.wrap_future(gallery.submit(make))
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, no-cache"}

@@ -43,6 +43,22 @@ export default {
         this.$emit("failed", { status: error.status ?? 0, detail });
       }
     },
+    // Signal-to-noise ratios take longer than all the rest: they are filled in when the picture is there.
+    async rate() {
+      if (!this.columns || this.columns.snr.some((value) => value !== null)) return;
+      const { job, asked, columns } = this;
+      const answer = await fetch(`api/jobs/${encodeURIComponent(job)}/pairs/snr`, { signal: asked.signal }).catch(() => null);
+      if (!answer?.ok || columns !== this.columns) return;
+      const { version, snr } = await answer.json();
+      if (version !== columns.version || columns !== this.columns) return;
+      columns.snr = snr;
+      for (const row of this.rows) row.snr = row.at === null ? null : snr[row.at];
+      this.tabulate();
+      getElement(this.table).choose(this.row?.id ?? null);
+    },
+    tabulate() {
+      getElement(this.table).set_rows(this.rows, { several: new Set(this.columns.component).size > 1 });
+    },
     // The stations on the map.
     mark(fit) {
       const names = this.stations.length <= 40;
@@ -61,7 +77,7 @@ export default {
       this.state = state;
       if (anew) {
         this.rows = this.of(state.component);
-        getElement(this.table).set_rows(this.rows);
+        this.tabulate();
       }
       const row = state.pair ? this.find(state.pair) : this.best();
       this.row = row;
@@ -92,7 +108,7 @@ export default {
           name: `${sensor(first)}${letters[0]}_${sensor(second)}${letters[1]}`,
           turned: `${sensor(second)}${letters[0]}_${sensor(first)}${letters[1]}`,
           distance_km: this.columns.distance_km[i], azimuth_deg: this.columns.azimuth_deg[i], days: this.columns.days[i],
-          windows: this.columns.windows[i], snr: kind === null ? null : this.columns.snr[i],
+          windows: this.columns.windows[i], snr: kind === null ? null : this.columns.snr[i], at: kind === null ? null : i,
         });
       }
       // Where two stations have several pairs of sensors, their channels tell these apart.

@@ -12,7 +12,8 @@ from seisloom.web.elements.picture import Picture
 class PairExplorer(Element, component="pair_explorer.js"):
     """Has no looks of its own.
 
-    Methods: ``load(job, state)`` asks the API for the pairs and stations of a job, ``show(state)`` marks others of them.
+    Methods: ``load(job, state)`` asks the API for the pairs and stations of a job, ``show(state)`` marks others of them,
+    ``rate()`` asks for the signal-to-noise ratios, if they are not there.
     ``state``: ``component``; ``pair``, of channels or stations in either order, "" for the best one; ``station`` (the virtual
     source); ``view`` ("virtual-shot": clicks on stations choose the source).
 

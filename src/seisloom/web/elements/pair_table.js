@@ -61,7 +61,8 @@ export default {
     this.grid.destroy();
   },
   methods: {
-    set_rows(rows) {
+    set_rows(rows, { several = true } = {}) {
+      this.grid.setColumnsVisible(["component"], several);
       this.grid.setGridOption("rowData", rows);
       this.$emit("shown", this.grid.getDisplayedRowCount());
     },

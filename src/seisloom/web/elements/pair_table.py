@@ -11,7 +11,7 @@ from seisloom.web.components.style import add_style
 class PairTable(Element, component="pair_table.js"):
     """AG Grid over the pairs of a job, which the browser is given by :class:`PairExplorer`.
 
-    Methods in the browser: ``set_rows(rows)``; ``choose(id)`` marks a row, and brings it into sight; null none.
+    Methods in the browser: ``set_rows(rows, {several})`` (whether there are several components); ``choose(id)`` marks a row, and brings it into sight; null none.
     Events: ``pick`` (id of the row that is clicked or entered), ``hover`` (id or null), ``shown`` (rows that the filters show).
     """
 

@@ -1,5 +1,8 @@
 const STALE_MS = 120; // a picture that is there sooner takes the place of the old one without a sign
-const [LEAST, MOST, STEP] = [400, 2000, 50]; // pixels
+// Pixels: of the screen, but the first of the picture.
+const MOST = 2000;
+const [LEAST_WIDTH, LEAST_HEIGHT] = [480, 480];
+const BELOW = 48; // for what stands below the picture
 
 // A number as precise as a place in a picture is.
 const rounded = (value, span) => value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(span) || 1))));
@@ -17,14 +20,16 @@ export default {
   template: `
     <figure class="sl-picture" :class="{ 'sl-picture-stale': stale, 'sl-picture-none': !shown }" :aria-busy="String(busy)">
       <div class="sl-picture-line" role="presentation"></div>
-      <div v-if="shown" class="sl-picture-paper" ref="paper" :class="{ 'sl-picture-aim': pointed }"
-        @pointermove="point" @pointerleave="pointed = null" @click="pick">
-        <img :src="shown" :alt="label" :width="size[0]" :height="size[1]" draggable="false" />
-        <template v-if="pointed">
-          <div class="sl-picture-down" :style="{ left: pointed.left, top: pointed.top, height: pointed.height }"></div>
-          <div class="sl-picture-across" :style="pointed.across"></div>
-          <div class="sl-picture-place">{{ pointed.words }}</div>
-        </template>
+      <div v-if="shown" class="sl-picture-room">
+        <div class="sl-picture-paper" ref="paper" :class="{ 'sl-picture-aim': pointed }"
+          @pointermove="point" @pointerleave="pointed = null" @click="pick">
+          <img :src="shown" :alt="label" :width="size[0]" :height="size[1]" draggable="false" />
+          <template v-if="pointed">
+            <div class="sl-picture-down" :style="{ left: pointed.left, top: pointed.top, height: pointed.height }"></div>
+            <div class="sl-picture-across" :style="pointed.across"></div>
+            <div class="sl-picture-place">{{ pointed.words }}</div>
+          </template>
+        </div>
       </div>
       <div v-if="fault" class="sl-picture-fault" role="alert">{{ fault }}</div>
       <div v-else-if="!shown" class="sl-picture-wait" role="status">{{ busy ? "Drawing …" : "" }}</div>
@@ -36,10 +41,10 @@ export default {
     this.axes = [];
   },
   mounted() {
-    this.width = this.wanted();
+    [this.width] = this.wanted();
     this.sizes = new ResizeObserver(() => {
       clearTimeout(this.settling);
-      this.settling = setTimeout(() => this.wanted() > this.width * 1.25 && this.reload(), 300);
+      this.settling = setTimeout(() => this.wanted()[0] > this.width * 1.15 && this.reload(), 300);
     });
     this.sizes.observe(this.$el);
   },
@@ -49,9 +54,15 @@ export default {
     URL.revokeObjectURL(this.shown);
   },
   methods: {
+    // The width that there is, and the height down to the end of the window (on a small one what it takes to read it):
+    // the picture fills one of them, sharp to the pixel.
     wanted() {
-      const pixels = this.$el.clientWidth * (window.devicePixelRatio || 1);
-      return Math.max(LEAST, Math.min(MOST, STEP * Math.ceil(pixels / STEP)));
+      const ratio = window.devicePixelRatio || 1;
+      const within = (pixels) => Math.min(MOST, Math.floor(pixels * ratio));
+      const { width } = this.$el.getBoundingClientRect();
+      const top = this.$el.getBoundingClientRect().top + window.scrollY;
+      if (width < LEAST_WIDTH) return [within(LEAST_WIDTH), MOST];
+      return [within(width), within(Math.max(LEAST_HEIGHT, window.innerHeight - top - BELOW))];
     },
     show(address) {
       if (address === this.address) return;
@@ -76,8 +87,9 @@ export default {
       if (asked === this.asked) this.busy = false;
     },
     async load(asked) {
-      const [began, width] = [performance.now(), this.wanted()];
-      const answer = await fetch(`${this.address}&width=${width}`, { signal: asked.signal });
+      const [began, [width, height]] = [performance.now(), this.wanted()];
+      this.width = width;
+      const answer = await fetch(`${this.address}&width=${width}&height=${height}`, { signal: asked.signal });
       if (!answer.ok) {
         const { detail } = await answer.json().catch(() => ({ detail: `The server answered ${answer.status}.` }));
         throw Object.assign(new Error(detail), { status: answer.status });
@@ -87,8 +99,8 @@ export default {
       image.src = url;
       await image.decode();
       if (asked !== this.asked) return URL.revokeObjectURL(url);
-      this.width = width;
-      this.end(url, [image.naturalWidth, image.naturalHeight]);
+      const ratio = window.devicePixelRatio || 1;
+      this.end(url, [image.naturalWidth, image.naturalHeight].map((pixels) => pixels / ratio));
       const seconds = (performance.now() - began) / 1000;
       this.$el.dataset.seconds = seconds.toFixed(3);
       this.$el.dataset.address = this.address;

@@ -95,6 +95,8 @@ class _Page:
         self.explorer = PairExplorer(self.map, self.table, self.picture)
         with ui.column().classes("sl-panel") as self._waiting:
             self._panel = JobPanel("correlation", [], "Choose a job above.", lambda: None)
+        self._content.set_visibility(False)
+        self._waiting.set_visibility(False)
         self._listen()
 
     def _head(self, known: dict[str, dict[str, Any]]) -> None:
@@ -123,7 +125,6 @@ class _Page:
 
     def _listen(self) -> None:
         self.tabs.on_value_change(lambda event: self._view(event.value))
-        self.explorer.on("loaded", self._loaded)
         self.explorer.on("shown", self._marked)
         self.explorer.on("pick", lambda event: self._pick(event.args))
         self.explorer.on("source", lambda event: self._source(event.args))
@@ -140,7 +141,7 @@ class _Page:
     async def _open(self) -> None:
         """Ask what there is of the job, and show it, or how far it is."""
         self.version = ""
-        self._panel.show(self.state.job)
+        self._whole.set_visibility(True)
         self._whole.props["href"] = f"api/jobs/{quote(self.state.job, safe='')}/archive"
         await self._poll(first=True)
 
@@ -182,7 +183,9 @@ class _Page:
         self.settings.offer_stacks(await self._store.stacks(self.state.job))
         self.settings.fill(self.state)
         self.explorer.run_method("load", self.state.job, self.state.explorer())
-        if not another:
+        if another:
+            self._draw()
+        else:
             self._drawing = True
             self.picture.reload()
 
@@ -192,11 +195,13 @@ class _Page:
         try:
             job = await self.api.get(path)
         except ApiError as error:
-            self._about.set_text(str(error))
+            self._about.set_text(f"{str(error).capitalize()}: choose another.")
+            self._whole.set_visibility(False)
             self._waiting.set_visibility(False)
             self._job_state, self.version = "gone", "none"
             return
         self._job_state = job["state"]
+        self._panel.show(self.state.job)
         self._waiting.set_visibility(True)
         live = job["state"] in LIVE
         self._about.set_text(
@@ -224,13 +229,10 @@ class _Page:
         values["station"] = values["station"] or (stations[0] if stations else "")
         self.settings.offer(made, stations)
 
-    def _loaded(self, event: GenericEventArguments) -> None:
-        self._draw()
-
     def _marked(self, event: GenericEventArguments) -> None:
         """The pair that map and table mark; where the address names none, it is the best."""
         self.shown = event.args
-        if self.shown:
+        if self.shown and not self.state.values["pair"]:
             self.state.values["pair"] = self.shown["name"]
         self._draw()
 
@@ -261,7 +263,7 @@ class _Page:
         self._draw()
 
     def _draw(self) -> None:
-        ui.navigate.history.replace(f"/{self.state.address()}")
+        ui.navigate.history.replace(self.state.address())
         self.downloads.update()
         self._title.set_text(self._words())
         if self.state.view == "correlogram" and not self.state.values["pair"]:
@@ -289,6 +291,7 @@ class _Page:
         self._drawing = False
         self.settings.fault("")
         self._store.told("")
+        self.explorer.run_method("rate")
 
     def _failed(self, event: GenericEventArguments) -> None:
         self._drawing = False
@@ -306,7 +309,7 @@ class _Page:
         for name in ("pair", "station", "component", "stack", "start", "end"):
             self.state.values[name] = ""
         self.shown = None
-        ui.navigate.history.replace(f"/{self.state.address()}")
+        ui.navigate.history.replace(self.state.address())
         await self._open()
 
 

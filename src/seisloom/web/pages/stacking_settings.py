@@ -12,13 +12,13 @@ from seisloom.web.pages.stacking_state import ALL, OWN, State
 
 CHOICES = {
     "period": ("Rows", {"": "as kept", "day": "days", "week": "weeks", "month": "months", "10 days": "10 days"}),
-    "scale_rows": ("Scale", {"": "all rows alike", "true": "each row"}),
-    "sides": ("Lags", {"both": "both sides", "causal": "positive", "folded": "mean of both"}),
-    "kind": ("Drawn as", {"auto": "by number", "wiggles": "wiggles", "image": "image"}),
+    "scale_rows": ("Scaled", {"": "all alike", "true": "by row"}),
+    "sides": ("Lags", {"both": "both", "causal": "positive", "folded": "folded"}),
+    "kind": ("Drawn as", {"auto": "auto", "wiggles": "wiggles", "image": "image"}),
     "colour": ("Colours", {"distance": "distance", "amplitude": "amplitude"}),
 }
 TEXTS = {
-    "band": ("Pass band", "Hz", "LOW,HIGH"),
+    "band": ("Pass band", "Hz", "all"),
     "lag": ("Lags up to", "s", "all"),
     "velocities": ("Velocities", "km/s", "none"),
     "bin_km": ("Bins", "km", "none"),
@@ -39,7 +39,7 @@ class Settings:
         self._controls: dict[str, ValidationElement[Any]] = {}
         self._options: dict[str, ValidationElement[Any]] = {}
         with ui.element("div").classes("st-settings"):
-            self._select("component", "Component", [])
+            self._select("component", "Comp.", [])
             self._select("method", "Stack", list(self._methods))
             self._select("station", "Source", [], with_input=True)
             for name, (label, choices) in CHOICES.items():
@@ -71,7 +71,7 @@ class Settings:
         self._controls["lag"].props["placeholder"] = f"{made['maxlag_s']:g}"
         low, high = (f"{made['settings'][name]:g}" for name in ("freqmin", "freqmax"))
         self._band = (low, high)
-        self._controls["band"].props["placeholder"] = ",".join(self._band)
+        self._controls["band"].tooltip(f"Filter, LOW,HIGH. The correlations hold {low} to {high} Hz.")
 
     def offer_stacks(self, stacks: Sequence[Mapping[str, Any]]) -> None:
         """The stacks that are stored with the job."""
@@ -87,20 +87,20 @@ class Settings:
             if options is not None and value not in options:
                 self._offer(name, [*options, value] if isinstance(options, list) else options | {value: value})
             control.set_value(value)
-            control.error = None
+            control.props(remove="error")
             control.set_visibility(name in ALL or name in OWN[state.view])
         self._show_options()
         self._filling = False
 
     def fault(self, detail: str) -> None:
-        """Mark the field that a fault of the API is about; "" for none."""
+        """Mark the field that a fault of the API, which stands in place of the picture, is about; "" for none."""
         fields = self._controls | self._options
         words = detail.removeprefix("stack option ").split()
         name = next(
             (field for start, field in WORDS.items() if detail.startswith(start)), words[0].rstrip(":") if words else ""
         )
         for field, control in fields.items():
-            control.error = detail if field == name else None
+            control.props(add="error" if field == name else "", remove="" if field == name else "error")
 
     def _show_options(self) -> None:
         """Fields for the options of the method."""

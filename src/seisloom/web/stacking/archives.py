@@ -23,7 +23,7 @@ from seisloom.noise.select import between, components, time_dim
 from seisloom.noise.stacking import stacked, with_snr
 from seisloom.storage import Storage
 from seisloom.web.services import Services
-from seisloom.web.stacking.cache import Cache
+from seisloom.web.stacking.cache import Cache, Key
 from seisloom.web.stacking.choice import Choice
 
 if TYPE_CHECKING:
@@ -103,9 +103,16 @@ class Archive:
 
     def stack(self, pairs: npt.NDArray[np.int64], choice: Choice, period: str = "all") -> xr.Dataset:
         """Stacks ``ccf(pair, period, lag)`` of some pairs by the method of the choice, turned to R, T, Z where asked."""
-        what = (choice.stacking, choice.days, period, self.turned(choice))
-        key = (self.job.id, self.version, "stack", pairs.tobytes(), what)
+        key = self._stack_key(pairs, choice, period)
         return self.cache.get(key, lambda: self._stack(pairs, choice, period), lambda ds: ds.nbytes)
+
+    def has_stack(self, pairs: npt.NDArray[np.int64], choice: Choice) -> bool:
+        """Whether these stacks were made already, and are held."""
+        return self.cache.has(self._stack_key(pairs, choice, "all"))
+
+    def _stack_key(self, pairs: npt.NDArray[np.int64], choice: Choice, period: str) -> Key:
+        what = (choice.stacking, choice.days, period, self.turned(choice))
+        return (self.job.id, self.version, "stack", pairs.tobytes(), what)
 
     def _stack(self, pairs: npt.NDArray[np.int64], choice: Choice, period: str) -> xr.Dataset:
         rows = self.rows(pairs, choice.model_copy(update={"component": None}))

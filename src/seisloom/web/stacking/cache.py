@@ -46,6 +46,11 @@ class Cache:
         mine.set_result(value)
         return value
 
+    def has(self, key: Key) -> bool:
+        """Whether a value is held, or being made."""
+        with self._lock:
+            return key in self._held or key in self._making
+
     def put(self, key: Key, value: Any, size: int) -> None:
         """Hold a value that was made on the way to another."""
         self._keep(key, value, size)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from seisloom.noise.select import stations_of
 from seisloom.plot.correlations import correlogram
 from seisloom.plot.maps import station_map
@@ -28,15 +30,17 @@ QUANTITIES = {
 }
 
 
-def picture(archive: Archive, name: Name, choice: Choice, ending: str, dpi: float, width: int | None) -> bytes:
-    """A figure as .png, .svg or .pdf; ``width`` (pixels) in place of ``dpi`` makes a .png for a screen, quickly."""
-    key = (archive.job.id, archive.version, "picture", name, choice.model_dump_json(), ending, dpi, width)
+def picture(
+    archive: Archive, name: Name, choice: Choice, ending: str, dpi: float, screen: tuple[int, int] | None = None
+) -> bytes:
+    """A figure as .png, .svg or .pdf; ``screen``, a width and a height in pixels that it must fit in, in place of ``dpi``."""
+    key = (archive.job.id, archive.version, "picture", name, choice.model_dump_json(), ending, dpi, screen)
 
     def make() -> bytes:
         figure = draw(archive, name, choice)
         archive.cache.put(_axes_key(archive, name, choice), _axes(figure), 1000)
-        sharpness = width / figure.get_figwidth() if width else dpi
-        return render(figure, f".{ending}", sharpness, quick=width is not None)
+        sharpness = min(np.array(screen) / figure.get_size_inches()) if screen else dpi
+        return render(figure, f".{ending}", float(sharpness), quick=screen is not None)
 
     return archive.cache.get(key, make, len)
 

@@ -12,9 +12,6 @@ from seisloom.noise.select import components, stations_of
 from seisloom.web.stacking.archives import Archive
 from seisloom.web.stacking.choice import Choice
 
-# Correlations that are read for the sake of the column of signal-to-noise ratios.
-SNR_BYTES = 128 * 2**20
-
 
 def pair_columns(archive: Archive) -> dict[str, Any]:
     """All pairs by column; unknown numbers are NaN (null in JSON)."""
@@ -32,7 +29,7 @@ def pair_columns(archive: Archive) -> dict[str, Any]:
         "azimuth_deg": _column(archive, "azimuth_deg", 1),
         "days": (archive.windows > 0).sum(axis=1),
         "windows": archive.windows.sum(axis=1, dtype=np.int64),
-        "snr": np.round(_ratios(archive), 2),
+        "snr": ratios(archive),
     }
 
 
@@ -53,15 +50,17 @@ def _column(archive: Archive, name: str, digits: int) -> npt.NDArray[np.float64]
     return np.asarray(archive.data[name].values, np.float64).round(digits)
 
 
-def _ratios(archive: Archive) -> npt.NDArray[np.float64]:
-    """Signal-to-noise ratio of the linear stack of every pair: from a stored stack, or made where that takes no time."""
+def ratios(archive: Archive, make: bool = False) -> npt.NDArray[np.float64]:
+    """Signal-to-noise ratio of the linear stack of every pair: of one that is stored or was made, or that is made now."""
     choice = Choice()
     if name := archive.stored_like(choice):
         stored = archive.stored(name)
         ratio = pd.Series(stored["snr"].values[:, 0].astype(float), stored["pair"].values.astype(str))
-        ratio = ratio[~ratio.index.duplicated()]
-        return ratio.reindex(archive.data["pair"].values.astype(str)).to_numpy()
-    if archive.bytes_of(archive.all_pairs) > SNR_BYTES or not archive.windows.any():
-        return np.full(len(archive.windows), np.nan)
-    made: npt.NDArray[np.float64] = archive.stack(archive.all_pairs, choice)["snr"].values[:, 0].astype(np.float64)
-    return made
+        found = ratio[~ratio.index.duplicated()].reindex(archive.data["pair"].values.astype(str)).to_numpy()
+    elif archive.windows.any() and (
+        archive.has_stack(archive.all_pairs, choice) or (make and archive.fits(archive.all_pairs))
+    ):
+        found = archive.stack(archive.all_pairs, choice)["snr"].values[:, 0].astype(float)
+    else:
+        found = np.full(len(archive.windows), np.nan)
+    return found.round(2)
