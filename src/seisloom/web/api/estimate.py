@@ -19,6 +19,8 @@ router = APIRouter(prefix="/estimate", tags=["settings"])
 
 LOOKED_AT = 5
 """Finished jobs whose pace is looked at."""
+START_S = 3.0
+"""What a worker takes to begin with a job, about."""
 MOST_TRIED = 1e9
 """Bytes of the spectra of a channel with which a trial would take too long."""
 # How records are come by, which takes a time that nobody knows before.
