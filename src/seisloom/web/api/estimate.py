@@ -94,9 +94,8 @@ def _time(request: CorrelationRequest, size: Estimate, spec: str, services: Serv
     fetching = _FETCHING.get(spec.partition(":")[0], "the download")
     if factor:
         return _rounded(computing * factor), f"from finished jobs of these settings and this source; with {fetching}"
-    return _rounded(
-        computing + rates.response_s * size.channels
-    ), f"from a short run on this machine; without {fetching}"
+    seconds = START_S + rates.response_s * size.channels + computing
+    return _rounded(seconds), f"from a short run on this machine; without {fetching}"
 
 
 def _rounded(seconds: float) -> float:
