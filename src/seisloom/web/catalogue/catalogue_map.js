@@ -6,6 +6,7 @@ const STEPS = [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200];
 const MOST_CLASSES = 6;
 const SMALLEST = 6;
 const LARGEST = 15;
+const MANY = 500;
 const ACCENT = "#c1440e";
 const KM_PER_DEGREE = 111.2;
 const LEAST_KM = 2; // half of what is seen when the map is moved to one event
@@ -16,6 +17,18 @@ function edges([low, high]) {
   const first = Math.floor(low / step);
   const n = Math.max(1, Math.floor(high / step) - first + 1);
   return Array.from({ length: n + 1 }, (_, k) => Number(((first + k) * step).toFixed(1)));
+}
+
+// One event; its words are made when they are asked for, as there may be very many.
+class Mark {
+  constructor(columns, i, colour, size) {
+    [this.columns, this.i, this.colour, this.size] = [columns, i, colour, size];
+    [this.id, this.latitude, this.longitude] = [`event ${columns.event_id[i]}`, columns.latitude[i], columns.longitude[i]];
+  }
+  get title() {
+    const { columns: c, i } = this;
+    return `${clock(c.time[i])} · ${depth(c.depth_km[i])} · ${c.n_picks[i]} picks · ${c.quality[i]}`;
+  }
 }
 
 export default {
@@ -49,7 +62,7 @@ export default {
         map.set_lines("region", [], { legend: false, pick: false });
         map.set_markers("events", [], { legend: false });
         map.set_legend("", null);
-        this.fitted = null;
+        this.fitted = this.drawnOf = null;
         return;
       }
       this.drawStations(map);
@@ -57,6 +70,8 @@ export default {
       this.fit(map);
     },
     drawStations(map) {
+      if (this.drawnOf === store.overview && this.drawnAt === this.night) return;
+      [this.drawnOf, this.drawnAt] = [store.overview, this.night];
       const stations = store.overview?.stations ?? [];
       const colour = this.night ? "#aeb9c4" : "#4a5865";
       const marks = stations.map(({ station, latitude, longitude }) => ({ id: station, latitude, longitude, title: station }));
@@ -77,23 +92,16 @@ export default {
       const colours = this.colours(bounds.length - 1);
       const of = (km) => Math.max(0, Math.min(colours.length - 1, bounds.findLastIndex((edge) => edge <= km)));
       const [fewest, most] = ranges.n_picks;
-      const size = (n) => Math.round(SMALLEST + (LARGEST - SMALLEST) * Math.sqrt((n - fewest) / Math.max(most - fewest, 1)));
+      const crowd = Math.max(0.45, Math.min(1, (MANY / c.event_id.length) ** 0.15)); // smaller where there are very many
+      const size = (n) => Math.round(crowd * (SMALLEST + (LARGEST - SMALLEST) * Math.sqrt((n - fewest) / Math.max(most - fewest, 1))));
       const shape = preliminary ? "diamond" : "circle";
-      const marks = c.event_id.map((number, i) => ({
-        id: `event ${number}`,
-        latitude: c.latitude[i],
-        longitude: c.longitude[i],
-        depth: c.depth_km[i],
-        colour: colours[of(c.depth_km[i])],
-        size: size(c.n_picks[i] ?? fewest),
-        title: `${clock(c.time[i])} · ${depth(c.depth_km[i])} · ${c.n_picks[i]} picks · ${c.quality[i]}`,
-      }));
-      marks.sort((a, b) => a.depth - b.depth); // the shallow ones on top, as in the figures
+      const order = Uint32Array.from(c.event_id.keys()).sort((i, j) => c.depth_km[i] - c.depth_km[j]); // the shallow ones on top, as in the figures
+      const marks = Array.from(order, (i) => new Mark(c, i, colours[of(c.depth_km[i])], size(c.n_picks[i] ?? fewest)));
       map.set_markers("events", marks, { legend: false, shape });
       const entries = colours.map((colour, k) => ({ label: `${bounds[k]} to ${bounds[k + 1]} km`, colour, shape }));
       map.set_legend(preliminary ? "Preliminary, by depth" : "Depth", [
         ...entries,
-        { label: `large: ${most} picks`, colour: this.night ? "#8a97a3" : "#8a97a3", shape },
+        { label: `large: ${most} picks`, colour: "#8a97a3", shape },
         this.stationEntry(),
       ]);
     },
@@ -120,12 +128,15 @@ export default {
       const ring = detail?.ellipse ?? [];
       const colour = this.night ? "#ff8a50" : ACCENT;
       const arcs = ring.slice(1).map(([lon, lat], k) => ({ id: `arc ${k}`, from: [ring[k][1], ring[k][0]], to: [lat, lon], colour, width: 2 }));
-      map.set_lines("ellipse", arcs, { legend: false, pick: false });
       const place = new Map((store.overview?.stations ?? []).map((s) => [s.station, [s.latitude, s.longitude]]));
       const picked = [...new Set((detail?.picks ?? []).map((pick) => pick.station))].filter((name) => place.has(name));
       const from = detail && [detail.event.latitude, detail.event.longitude];
       const rays = picked.map((name) => ({ id: `ray ${name}`, from, to: place.get(name), colour: this.night ? "#5f7486" : "#9fb0bf" }));
-      map.set_lines("rays", rays, { legend: false, pick: false });
+      if (detail || this.marked) {
+        map.set_lines("ellipse", arcs, { legend: false, pick: false });
+        map.set_lines("rays", rays, { legend: false, pick: false });
+      }
+      this.marked = Boolean(detail);
       if (detail) map.show(`event ${detail.event.event_id}`);
     },
     // To the chosen event, so that its ellipse is seen.

@@ -2,6 +2,8 @@
 import { address, choose, clock, store, zoom } from "catalogue_store";
 import report from "catalogue_report";
 
+const PAUSE_MS = 1200;
+
 function number(value, digits, unit = "") {
   if (value == null) return "–";
   const text = value.toFixed(digits);
@@ -11,9 +13,9 @@ const angle = (value, letters) => `${Math.abs(value).toFixed(4)}° ${letters[Num
 
 export default {
   components: { report },
-  data: () => ({ store, failed: false, loaded: false, empty: false }),
+  data: () => ({ store, failed: false, loaded: false, timeline: "" }),
   computed: {
-    timeline: () => (store.count ? address("catalogue/figures/timeline.svg", { ...store.filters, run: store.run, n: store.count }) : ""),
+    whole: () => (store.count ? address("catalogue/figures/timeline.svg", { ...store.filters, run: store.run, n: store.count }) : ""),
     detail: () => store.detail,
     event: () => store.detail?.event,
     facts() {
@@ -36,6 +38,15 @@ export default {
     },
   },
   watch: {
+    // Drawn when the filters have come to rest.
+    whole: {
+      immediate: true,
+      handler(now) {
+        clearTimeout(this.timer);
+        if (!now) this.timeline = "";
+        else this.timer = setTimeout(() => (this.timeline = now), store.number === null && !this.timeline ? 0 : PAUSE_MS);
+      },
+    },
     detail() {
       this.failed = this.loaded = false;
     },

@@ -62,7 +62,8 @@ export default {
     this.typed = { ...store.filters };
     this.pending = {}; // typed, and not yet asked for
     this.makeGrid();
-    watch(() => store.version, this.fill, { immediate: true });
+    // After the map: the browser comes to breath in between when there are very many.
+    watch(() => store.version, () => setTimeout(this.fill), { immediate: true });
     watch(() => store.filters, (now) => (this.typed = { ...now, ...this.pending }));
     watch(() => store.number, this.reveal);
     watch(() => store.pointed, (now, before) => this.light([now, before]));
@@ -112,7 +113,11 @@ export default {
     fill() {
       const columns = store.columns ?? { event_id: [] };
       const names = Object.keys(columns);
-      const rows = columns.event_id.map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
+      const rows = columns.event_id.map((_, i) => {
+        const row = {};
+        for (const name of names) row[name] = columns[name][i];
+        return row;
+      });
       this.grid.setGridOption("rowData", rows);
     },
     // In place: a row that is drawn anew would lose the focus.
