@@ -16,7 +16,7 @@ import numpy.typing as npt
 from seisloom.errors import InputError, WorkspaceError
 from seisloom.jobs import Job
 from seisloom.jobs.limits import LimitError
-from seisloom.noise.archive import open_correlations, open_stacks, stack_names
+from seisloom.noise.archive import CORRELATIONS, open_correlations, open_stacks, stack_names
 from seisloom.noise.archive_rows import read_rows
 from seisloom.noise.rotate import rotate
 from seisloom.noise.select import between, components, time_dim
@@ -138,8 +138,11 @@ class Archive:
         """Those of some pairs that a picture of the choice's component needs, whichever way round they are."""
         if choice.component is None or self.turned(choice):
             return pairs
-        code = choice.component.upper()
-        return pairs[np.isin(components(self.data.isel(pair=pairs)), (code, code[::-1]))]
+        code, there = choice.component.upper(), components(self.data.isel(pair=pairs))
+        chosen = pairs[np.isin(there, (code, code[::-1]))]
+        if not len(chosen):
+            raise InputError(f"no pair of component {choice.component!r}; there are {', '.join(sorted(set(there)))}")
+        return chosen
 
 
 class Archives:
@@ -167,13 +170,11 @@ class Archives:
         return hashlib.sha256("\n".join([str(job.number), *days, *made]).encode()).hexdigest()[:16]
 
     def _open(self, job: Job, version: str) -> Archive:
-        url = f"{self.services.storage.url}/processed/{job.id}"
-        try:
-            data = open_correlations(url)
-        except WorkspaceError as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
-                raise
-            raise NoCorrelationsError(f"job {job.id} ({job.state}) has no correlations yet") from None
+        folder = f"processed/{job.id}"
+        if self.services.storage.get(f"{folder}/{CORRELATIONS}/zarr.json") is None:
+            raise NoCorrelationsError(f"job {job.id} ({job.state}) has no correlations yet")
+        url = f"{self.services.storage.url}/{folder}"
+        data = open_correlations(url)
         count = np.asarray(data["count"].values, np.int32)
         return Archive(job, version, Storage(url), data.drop_vars("count"), count, self.cache)
 

@@ -112,8 +112,9 @@ def _between(days: str, choice: Choice) -> str:
 
 
 def _stacking(choice: Choice, period: str | None = None) -> str:
-    defaults = {name: option.default for name, option in METHODS[choice.method].options.items()}
-    changed = [f"{name}={value!r}" for name, value in choice.options.items() if value != defaults[name]]
+    options = choice.options  # checks the method too
+    known = METHODS[choice.method].options
+    changed = [f"{name}={value!r}" for name, value in options.items() if value != known[name].default]
     return ", ".join([repr(choice.method), *([repr(period)] if period else []), *changed])
 
 
