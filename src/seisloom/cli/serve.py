@@ -51,8 +51,8 @@ def serve(
     from seisloom.web.workers import Workers
 
     bound = web.listen(host, port)
-    egress.install(allow_private, sources.addresses())
     token = web.needed_token(bound, token)
+    egress.install(allow_private, sources.addresses())
     services = Services(workspace, sources, limits, token, stale)
     address = web.address(host, bound, root_path)
     same = {

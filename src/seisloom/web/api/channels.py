@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from seisloom.errors import NoDataError
 from seisloom.waveforms.base import ChannelQuery
 from seisloom.waveforms.query import parse_query, widening
-from seisloom.web.api.tables import ChannelRows, columns_json, rows_json
+from seisloom.web.api.tables import ChannelColumns, ChannelRows, columns_json, rows_json
 from seisloom.web.services import Served
 
 router = APIRouter(prefix="/channels", tags=["channels"])
@@ -62,7 +62,7 @@ class _Asked(ChannelFilter):
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": ChannelRows, "description": "Channels, one row a channel epoch"},
+    200: {"model": ChannelRows | ChannelColumns, "description": "Channels, one row a channel epoch"},
     404: {"description": "No channel matches; the detail says what could be made wider"},
     502: {"description": "The source failed"},
 }

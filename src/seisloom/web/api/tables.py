@@ -46,6 +46,12 @@ class ChannelRows(BaseModel):
     count: int
 
 
+class ChannelColumns(BaseModel):
+    """The same as one list a column."""
+
+    columns: dict[str, list[Any]] = Field(description="by the names of ChannelRow")
+
+
 def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
     """The table as lists of what JSON knows: NaN and NaT are None, times ISO 8601 with a Z."""
     told: dict[str, list[Any]] = {}

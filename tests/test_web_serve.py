@@ -1,0 +1,157 @@
+"""``seisloom serve`` as a process: its address, its workers, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from seisloom.errors import InputError
+from seisloom.web.serve import address, listen, needed_token
+from tests.association_job import seisloom
+from tests.job_workers import SPEC, alive, children_of, tiny_request, until
+from tests.web_support import serving
+
+TINY = ("--archive", f"tiny={SPEC}", "--source", "tiny", "--threads", "1", "--stale", "60")
+
+
+def launch(url: str, days: int) -> str:
+    tiny = tiny_request(days)
+    wanted = {
+        "stations_csv": tiny.files()["stations.csv"].decode(),
+        "settings": tiny.settings.model_dump(exclude_defaults=True),
+        "start": tiny.start,
+        "end": tiny.end,
+    }
+    answer = httpx.post(f"{url}/api/jobs/correlation", json=wanted, timeout=30.0)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def ask(url: str, path: str) -> Any:
+    return httpx.get(f"{url}/api{path}", timeout=30.0).json()
+
+
+def worker_of(server: int) -> int:
+    """The process id of the worker of a server."""
+    (worker,) = until(lambda: [pid for pid in children_of(server) if b"\0work\0" in cmdline(pid)], "a worker")
+    return worker
+
+
+def cmdline(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_job_outlives_worker_and_server(tmp_path: Path) -> None:
+    days = 40
+    with serving(tmp_path / "workspace", *TINY) as server:
+        job = launch(server.url, days)
+        until(lambda: ask(server.url, f"/jobs/{job}/progress")["days_reported"] >= 2, "two days")
+        worker = worker_of(server.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        # Long before the worker would be taken for dead (--stale 60) another has its job.
+        until(lambda: ask(server.url, f"/jobs/{job}")["attempts"] == 2, "the second attempt", timeout_s=30.0)
+        assert any("another is started" in line for line in server.printed)
+        again = worker_of(server.process.pid)
+        children = children_of(again)
+        server.process.kill()
+        until(lambda: not alive(again) and not any(map(alive, children)), "the end of the worker", timeout_s=20.0)
+    with serving(tmp_path / "workspace", *TINY) as server:
+        until(lambda: ask(server.url, f"/jobs/{job}")["state"] == "done", "the job", timeout_s=60.0)
+        progress = ask(server.url, f"/jobs/{job}/progress?days=4000")
+        assert len({day["day"] for day in progress["reports"]}) == progress["days_reported"] == days
+        log = ask(server.url, f"/jobs/{job}/log")["log"]
+        assert [entry["event"] for entry in log].count("finished") == 1
+
+
+def test_it_ends_at_once_when_asked(tmp_path: Path) -> None:
+    with serving(tmp_path / "workspace", *TINY) as server:
+        job = launch(server.url, 400)
+        until(lambda: ask(server.url, f"/jobs/{job}")["state"] == "running", "a start")
+        worker = worker_of(server.process.pid)
+        with (
+            httpx.stream("GET", f"{server.url}/api/jobs/{job}/archive"),
+            socket.create_connection(server.url.removeprefix("http://").split(":")),
+        ):
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(10.0) == 0
+            took = time.monotonic() - began
+        assert not alive(worker)
+    assert took < 5.0  # 2 s on a machine that does nothing else
+    with serving(tmp_path / "workspace", *TINY, "--no-worker") as server:
+        told = ask(server.url, f"/jobs/{job}")
+        assert (told["state"], told["position"]) == ("waiting", 1)  # given back, not left to be taken over
+        assert any("no worker" in line for line in server.printed)
+
+
+def test_several_workers(tmp_path: Path) -> None:
+    with serving(tmp_path / "workspace", *TINY, "--workers", "2") as server:
+        jobs = [launch(server.url, 60) for _ in range(2)]
+        until(lambda: all(ask(server.url, f"/jobs/{job}")["state"] in ("running", "done") for job in jobs), "both")
+        assert len({ask(server.url, f"/jobs/{job}")["worker"] for job in jobs}) == 2
+
+
+def test_other_addresses_need_a_token(tmp_path: Path) -> None:
+    with serving(tmp_path / "workspace", "--host", "0.0.0.0", "--no-worker") as server:
+        token = until(lambda: next((x.split()[-1] for x in server.printed if "access token" in x), None), "a token")
+        assert len(token) >= 32
+        assert httpx.get(f"{server.url}/api/jobs").status_code == 401
+        assert httpx.get(f"{server.url}/api/jobs", headers={"authorization": f"Bearer {token}"}).json() == []
+        assert httpx.get(f"{server.url}/", headers={"accept": "text/html"}).headers["location"] == "/login?next=%2F"
+        assert httpx.get(f"{server.url}/static/login.css").status_code == 200
+
+
+def test_a_token_of_the_environment(tmp_path: Path) -> None:
+    with serving(tmp_path / "workspace", "--no-worker", env={"SEISLOOM_TOKEN": "mine"}) as server:
+        assert httpx.get(f"{server.url}/api/jobs").status_code == 401
+        assert httpx.get(f"{server.url}/api/jobs", headers={"authorization": "Bearer mine"}).status_code == 200
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = seisloom("serve", tmp_path / "workspace", "--port", port)
+    assert ended.code == 1
+    assert ended.err.startswith(f"seisloom: 127.0.0.1, port {port}, cannot be listened on (Address already in use)")
+    assert "--port" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--host", "no.such.host.invalid"], "cannot be listened on"),
+        (["--host", "192.0.2.1"], "cannot be listened on"),
+        (["--token", " "], "the access token is empty"),
+        (["--archive", "x"], "NAME=SPEC"),
+        (["--source", "ftp:x"], "ftp"),
+    ],
+)
+def test_what_cannot_be_served_is_said(tmp_path: Path, options: list[str], words: str) -> None:
+    ended = seisloom("serve", tmp_path / "workspace", "--port", 0, *options)
+    assert ended.code == 1
+    assert words in ended.err
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "needed"),
+    [("127.0.0.1", "127.0.0.1", False), ("localhost", "localhost", False), ("0.0.0.0", "127.0.0.1", True)],
+)
+def test_where_it_is_and_whether_a_token_is_needed(host: str, shown: str, needed: bool) -> None:
+    with listen(host, 0) as bound:
+        assert address(host, bound) == f"http://{shown}:{bound.getsockname()[1]}"
+        assert (needed_token(bound, None) is not None) == needed
+        assert needed_token(bound, "mine") == "mine"
+        with pytest.raises(InputError, match="empty"):
+            needed_token(bound, "")
