@@ -15,7 +15,10 @@ WorkspaceArgument = Annotated[
     str, typer.Argument(help="Folder or s3://bucket/prefix for jobs and results; made where it is not there.")
 ]
 SourceOption = Annotated[
-    str | None, typer.Option("--source", help="Source of jobs that name none: demo, fdsn:NAME-or-URL, or an archive.")
+    str | None,
+    typer.Option(
+        "--source", help="Source of jobs that name none: demo, an archive, or any, e.g. fdsn:SCEDC or sds:DIR."
+    ),
 ]
 ArchiveOption = Annotated[
     list[str] | None,
@@ -41,7 +44,7 @@ STALE_S, MEMORY_GB = 30.0, 6.0
 
 
 def make_sources(source: str | None, archives: list[str] | None, allow_private: bool) -> Sources:
-    """The sources that jobs may name; InputError for an archive that is not NAME=SPEC, or a default that is not allowed."""
+    """The sources that jobs may name; InputError for an archive that is not NAME=SPEC, or a kind that is unknown."""
     from seisloom.jobs import Sources
 
     named = {}
@@ -49,11 +52,19 @@ def make_sources(source: str | None, archives: list[str] | None, allow_private: 
         name, equals, spec = (part.strip() for part in text.partition("="))
         if not (name and equals and spec):
             raise InputError(f"--archive {text!r}: write NAME=SPEC, e.g. local=sds:DIR")
-        named[name] = spec
-    sources = Sources(named, source, allow_private)
-    if source:
-        sources.spec(source)
-    return sources
+        named[name] = _known_kind("--archive", spec)
+    if source and source not in (*named, "demo"):
+        _known_kind("--source", source)
+    return Sources(named, source, allow_private)
+
+
+def _known_kind(option: str, spec: str) -> str:
+    from seisloom.waveforms import KINDS
+
+    if spec.partition(":")[0] not in KINDS or ":" not in spec:
+        listing = "\n".join(f"  {text}" for text in KINDS.values())
+        raise InputError(f"{option} {spec!r}: no such source; use one of\n{listing}")
+    return spec
 
 
 def make_limits(channels: int, pairs: int, days: int, picks: int, train_minutes: float) -> Limits:

@@ -122,9 +122,10 @@ class _Teller:
     def end(self, days: int) -> None:
         """The run has ended."""
         self._log_day()
+        told: dict[str, Any] = {"days": days, "elapsed_s": 0.0}
         if p := self._last:
-            counted = {"days_done": days, "channels_done": p.channels, "pairs_done": p.pairs}
-            self.report({"stage": "correlation", **vars(p), **self.pace.at(p), **counted, "seconds_left": 0.0})
+            told = vars(p) | self.pace.at(p) | {"channels_done": p.channels, "pairs_done": p.pairs}
+        self.report({"stage": "correlation", **told, "days_done": days, "seconds_left": 0.0})
 
     def _log_day(self) -> None:
         """Log what became of the day that was at hand."""
