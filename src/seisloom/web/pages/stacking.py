@@ -63,7 +63,7 @@ class _Page:
 
     def __init__(self, api: Api, state: State) -> None:
         self.api, self.state = api, state
-        self.version = ""
+        self.version = self._first = ""
         self.shown: dict[str, Any] | None = None
         self._busy = False
         self._drawing = False
@@ -226,7 +226,8 @@ class _Page:
         if values["component"].upper() not in made["components"]:
             values["component"] = "ZZ" if "ZZ" in made["components"] else made["components"][0]
         values["component"] = values["component"].upper()
-        values["station"] = values["station"] or (stations[0] if stations else "")
+        self._first = stations[0] if stations else ""
+        self._need_source()
         self.settings.offer(made, stations)
 
     def _marked(self, event: GenericEventArguments) -> None:
@@ -235,6 +236,12 @@ class _Page:
         if self.shown and not self.state.values["pair"]:
             self.state.values["pair"] = self.shown["name"]
         self._draw()
+
+    def _need_source(self) -> None:
+        """A virtual shot without a source is that of the first station of the pair."""
+        values = self.state.values
+        if self.state.view == "virtual-shot" and not values["station"]:
+            values["station"] = self.shown["stations"][0] if self.shown else self._first
 
     def _pick(self, name: str) -> None:
         """A pair was chosen on map, table or picture."""
@@ -253,6 +260,7 @@ class _Page:
         if view == self.state.view or view not in VIEWS:
             return
         self.state.view = view
+        self._need_source()
         self.tabs.set_value(view)
         self.settings.fill(self.state)
         self._changed()
