@@ -303,3 +303,6 @@ def test_on_a_phone(phone: Page, finished: tuple[str, str, Path]) -> None:
     assert upper
     assert lower
     assert upper["y"] + upper["height"] <= lower["y"]
+    assert phone.evaluate("scrollY") == 0
+    phone.get_by_role("button", name="About this job").click()
+    expect(phone.get_by_role("button", name="Retry")).to_be_visible()

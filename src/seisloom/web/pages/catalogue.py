@@ -60,10 +60,13 @@ class _Page:
                 ui.space()
                 self.new = ui.button("New", icon="add", on_click=lambda: self.show("")).props("flat dense no-caps")
             self.jobs = JobList("association", EMPTY, self.show)
+            # On a phone the list says enough, and what is long waits below it.
+            self.about = ui.button("About this job", icon="info").props("flat dense no-caps").classes("ct-about")
         with ui.column().classes("sl-panel ct-form") as self.form_panel:
             self.form = AssociationForm(api, saved, self.map, self._launched)
         with ui.column().classes("sl-panel ct-job") as self.job_panel:
             self.job = JobPanel("association", [], "Choose a catalogue.", lambda: self.show(""))
+        self.about.on_click(lambda: self.job_panel.classes(toggle="ct-open"))
 
     def show(self, job_id: str, event: int | None = None, filters: dict[str, str] | None = None) -> None:
         """Show a job, or the form of a new one for ""."""
@@ -73,6 +76,7 @@ class _Page:
         self.form_panel.set_visibility(not job_id)
         self.job_panel.set_visibility(bool(job_id))
         self.new.set_visibility(bool(job_id))
+        self.about.set_visibility(bool(job_id))
         self.main.classes(add="" if job_id else "ct-new", remove="ct-new" if job_id else "")
         self.table.open(job_id, event, filters)
         if not job_id:
