@@ -8,6 +8,7 @@ import json
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import zip_stream
 from seisloom.web.services import Services
 from tests.job_workers import SOURCES, drain, tiny_request
+from tests.object_stores import NewWorkspace
 from tests.web_support import TestClient, api_client
 
 CHANNELS = [
@@ -334,6 +336,29 @@ def test_the_whole_folder_as_one_archive(client: TestClient, services: Services,
         held = {name.removeprefix("My-job/"): archive.read(name) for name in archive.namelist()}
     asked = {f"incoming/{name}": content for name, content in tiny_request(name="My: job/é").files().items()}
     assert held == files | asked
+
+
+def test_files_and_archive_of_every_kind_of_store(object_store: NewWorkspace) -> None:
+    services = Services(object_store())
+    client = api_client(services)
+    job = submit(services.board, tiny_request())
+    content = bytes(range(256)) * 20_000
+    for name in ("summary.json", "correlations.zarr/ccf/c/0/0/0", "run/é = 1%.npz"):
+        services.storage.put(f"processed/{job}/{name}", content)
+    services.storage.put(f"processed/{job}x/secret", b"SECRET")
+    listed = client.get(f"/jobs/{job}/files").json()
+    assert listed["count"] == 6
+    for file in listed["files"]:
+        answer = client.get(f"/jobs/{job}/files/{quote(file['path'])}")
+        assert len(answer.content) == file["size"], file
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/jobs/{job}/archive").content)) as archive:
+        assert archive.testzip() is None
+        assert archive.read("correlation/run/é = 1%.npz") == content
+        assert len(archive.namelist()) == 6
+    for path in ("%2e%2e/secret", "..%2F..%2Fjobs", "run", "nothing", f"..%2F{job}x%2Fsecret", "%2e%2e%2f"):
+        assert client.get(f"/jobs/{job}/files/{path}").status_code == 404, path
+    client.delete(f"/jobs/{job}").raise_for_status()
+    assert client.get(f"/jobs/{job}/files").status_code == 404
 
 
 def test_the_archive_is_made_piece_by_piece(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """What all pages share, in a browser: steps, light and dark, running jobs, a lost connection, the login."""
 
-# ruff: noqa: F401, F811 - fixtures that are imported
-
 from __future__ import annotations
 
 import signal
@@ -15,7 +13,6 @@ import pytest
 from seisloom.jobs import Board, submit
 from seisloom.storage import Storage
 from seisloom.web.layout import STEPS
-from tests.browser import browser, expected_faults, page, phone
 from tests.job_workers import tiny_request
 from tests.web_support import Serving, serving
 
@@ -154,7 +151,7 @@ def test_running_jobs_are_counted_at_their_step(page: Page, server: Serving, wor
 @pytest.mark.page_faults("Failed to load resource", "WebSocket connection", "ERR_", "status of 4")
 def test_a_lost_connection_is_told_and_comes_back(page: Page, tmp_path: Path) -> None:
     with serving(tmp_path / "workspace", "--no-worker") as server:
-        page.goto(server.url)
+        page.goto(f"{server.url}/catalogue")
         page.get_by_label("Light or dark").wait_for()
         server.process.send_signal(signal.SIGSTOP)  # it hangs
         page.evaluate("window.socket.io.engine.close()")
@@ -162,7 +159,8 @@ def test_a_lost_connection_is_told_and_comes_back(page: Page, tmp_path: Path) ->
         page.wait_for_timeout(2500)
         server.process.send_signal(signal.SIGCONT)
         page.locator("#popup[aria-hidden=true]").wait_for(state="attached", timeout=30_000)
-        assert page.title() == "Map · seisloom"
+        assert page.title() == "Catalogue · seisloom"
+        page.goto("about:blank")
 
 
 @pytest.mark.page_faults("status of 401", "status of 429")

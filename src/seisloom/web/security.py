@@ -31,10 +31,11 @@ OPEN = {"/login", "/static/style.css", "/static/login.css", "/favicon.ico"}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PLAIN_MB = 64.0
 """Largest body that is not an upload of files: it is held in memory."""
-# NiceGUI makes its pages of inline scripts, and Vue compiles templates in the browser.
+# NiceGUI makes its pages of inline scripts, and Vue compiles templates in the browser. The only other host is that of the
+# map's tiles, which people may switch on.
 PAGES = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob: https:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
+    "img-src 'self' data: blob: https://tile.openstreetmap.org; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 DATA = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
@@ -42,7 +43,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,8 @@ def describe(api: FastAPI) -> None:
             parts = made.setdefault("components", {})
             parts.setdefault("schemas", {})[ErrorBody.__name__] = ErrorBody.model_json_schema()
             for operation in (operation for path in made["paths"].values() for operation in path.values()):
+                # The first sentence of a docstring says more than the name of its function.
+                operation["summary"] = re.split(r"\.\s|\.$|\n\n", operation["description"])[0].replace("\n", " ")
                 for status, answer in operation["responses"].items():
                     if status.startswith(("4", "5")):
                         answer.setdefault("content", REFUSAL)
