@@ -159,6 +159,13 @@ def test_nothing_heavy_is_imported_before_it_is_used(name: str) -> None:
     assert found & HEAVY == set()
 
 
+def test_the_app_opens_without_torch() -> None:
+    # PyTorch is an extra, and takes longer to import than all the rest.
+    code = "import sys, seisloom.web.app; print('torch' in sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.split() == ["False"]
+
+
 @pytest.mark.parametrize("name", seisloom.__all__)
 def test_public_names_are_there(name: str) -> None:
     assert getattr(seisloom, name)

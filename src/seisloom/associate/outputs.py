@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from seisloom.associate.report import AssociationReport
 from seisloom.catalog import Catalog, write_csv, write_hypoinverse, write_nonlinloc_obs, write_quakeml
 from seisloom.errors import InputError
 from seisloom.target import write_whole
 
 if TYPE_CHECKING:
     from seisloom.associate.job import Result
+    from seisloom.associate.report import AssociationReport
 
 OBSERVATIONS, HYPOINVERSE, QUAKEML = "observations.obs", "hypoinverse.arc", "catalog.xml"
 REPORT, REPORT_JSON = "report.txt", "report.json"

@@ -66,7 +66,7 @@ class Board:
     def jobs(self) -> list[Job]:
         """All jobs that are not deleted, newest first."""
         there = [job for job in self.everything().values() if job.state != "deleted"]
-        return sorted(there, key=lambda job: job.submitted, reverse=True)
+        return sorted(there, key=lambda job: (job.submitted, job.id), reverse=True)
 
     def everything(self) -> dict[str, Job]:
         """All jobs by id, deleted ones too. Events are read once, so asking again costs one listing."""
