@@ -52,9 +52,10 @@ export default {
     },
     results() {
       const plain = ([name, value]) => ["number", "string"].includes(typeof value) && !TOLD.includes(name);
-      const words = (name) => `${name[0].toUpperCase()}${name.slice(1)}`.replaceAll("_", " ");
+      const words = (name) => `${name[0].toUpperCase()}${name.slice(1)}`.replace(/_s$/, ", s").replaceAll("_", " ");
+      const told = (value) => (typeof value === "number" ? count(value) : /^\d{4}-\d\d-\d\dT/.test(value) ? utc(value) : value);
       const shown = Object.entries(this.job.result ?? {}).filter(plain);
-      return shown.map(([name, value]) => [words(name), typeof value === "number" ? count(value) : value]);
+      return shown.map(([name, value]) => [words(name), told(value)]);
     },
     silence() {
       const seconds = this.job.state === "running" ? board.silent[this.job_id] : 0;
@@ -73,10 +74,10 @@ export default {
       Object.assign(this, nothing(), { asks: false });
       this.look();
     },
-    // A job that has just been chosen, or launched, is brought into view.
+    // A job that has just been launched beside it is brought into view.
     async "job.id"(id) {
       await this.$nextTick();
-      if (id) this.$el.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      if (id && this.reusable) this.$el.scrollIntoView({ block: "nearest", behavior: "smooth" });
     },
     "job.state"() {
       this.look();
