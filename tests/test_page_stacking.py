@@ -94,6 +94,7 @@ def saved(page: Page, item: str, number: int = 0) -> bytes:
     page.get_by_role("button", name="Download").click()
     with page.expect_download() as download:
         page.locator(".st-files a:visible").filter(has_text=item).nth(number).click()
+    page.locator(".st-files").wait_for(state="hidden")
     return Path(download.value.path()).read_bytes()
 
 

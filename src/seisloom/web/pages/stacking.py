@@ -63,7 +63,7 @@ class _Page:
 
     def __init__(self, api: Api, state: State) -> None:
         self.api, self.state = api, state
-        self.version = self._first = ""
+        self.version = self._first = self._address = ""
         self.shown: dict[str, Any] | None = None
         self._busy = False
         self._drawing = False
@@ -276,8 +276,10 @@ class _Page:
         self._title.set_text(self._words())
         if self.state.view == "correlogram" and not self.state.values["pair"]:
             return
-        self._drawing = True
-        self.picture.show(self.state.figure("png"), self._title.text)
+        address = self.state.figure("png")
+        if address != self._address:
+            self._address, self._drawing = address, True
+            self.picture.show(address, self._title.text)
 
     def _words(self) -> str:
         """What is shown, above the picture."""
@@ -308,9 +310,7 @@ class _Page:
 
     async def _stored(self, name: str) -> None:
         """A stack was stored with the job."""
-        self.settings.offer_stacks(await self._store.stacks(self.state.job))
-        self.settings.fill(self.state)
-        self.picture.reload()
+        await self._refresh()
 
     async def _other_job(self) -> None:
         self.state.job = self._job.value

@@ -40,7 +40,10 @@ class Downloads:
         self._api, self._state = api, state
         self._links: list[tuple[ui.element, Callable[[State], str]]] = []
         self._groups: dict[str, list[ui.element]] = {view: [] for view in VIEWS}
-        with ui.button("Download", icon="download").props("flat no-caps").classes("st-download"), ui.menu():
+        with (
+            ui.button("Download", icon="download").props("flat no-caps").classes("st-download"),
+            ui.menu() as self._menu,
+        ):
             files = ui.list().props("dense").classes("st-files")
             with files:
                 self._title("Picture")
@@ -80,6 +83,7 @@ class Downloads:
     def _link(self, label: str, address: Callable[[State], str]) -> None:
         with ui.element("q-item").props("tag=a clickable v-close-popup download") as link, ui.item_section():
             ui.label(label)
+        link.on("click", self._menu.close)
         self._links.append((link, address))
 
     async def _show(self) -> None:

@@ -26,7 +26,7 @@ TEXTS = {
 FOLDED = ("start", "end", "stack")
 # How faults of the API begin that do not begin with the name of the parameter.
 WORDS = {"bins of": "bin_km", "lag range": "lag", "no day from": "start", "no pair of component": "component"}
-MADE = "made for the picture"
+MADE = "made now"
 
 
 class Settings:

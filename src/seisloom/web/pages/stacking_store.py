@@ -44,11 +44,12 @@ class StackStore:
         """What the API said of the picture, "" for nothing wrong."""
         if self._timer.active:
             return
-        self._wanted = state or self._wanted
         self._line.set_visibility(TOO_LARGE in detail)
-        self._words.set_text(
-            f"The {self._wanted.values['method']} stack of all pairs is made once, and stored with the job."
-        )
+        if state is None or TOO_LARGE not in detail:
+            return
+        self._wanted = state
+        reason = detail.partition(" (at most")[0]
+        self._words.set_text(f"{reason}. Their {state.values['method']} stack is made once, and stored with the job.")
         self._button.set_visibility(True)
         self._bar.set_visibility(False)
 
@@ -72,7 +73,8 @@ class StackStore:
         self._button.set_visibility(False)
         self._bar.set_visibility(True)
         self._bar.set_value(share)
-        self._words.set_text(f"{run['method']} stack of all pairs: {run['done']:,} of {run['pairs']:,} pairs")
+        done = f"{run['done']:,} of {run['pairs']:,} pairs" if run["pairs"] else "reading"
+        self._words.set_text(f"The {run['method']} stack of all pairs is being made: {done}")
         if run["state"] == "running":
             return
         self._timer.deactivate()

@@ -35,15 +35,22 @@ def pair_columns(archive: Archive) -> dict[str, Any]:
 
 def station_rows(archive: Archive) -> list[dict[str, Any]]:
     """``station``, ``latitude``, ``longitude`` (None where unknown) and number of ``pairs`` of every station."""
+    key = (archive.job.id, archive.version, "stations")
+    return archive.cache.get(key, lambda: _station_rows(archive), lambda rows: 300 * len(rows))
+
+
+def _station_rows(archive: Archive) -> list[dict[str, Any]]:
     table = stations_of(archive.data)
-    names = table["network"] + "." + table["station"]
-    count = dict.fromkeys(names, 0)
-    for channels in zip(*(archive.data[f"channel_{end}"].values for end in "ab"), strict=True):
-        for station in {".".join(str(name).split(".")[:2]) for name in channels}:
-            count[station] += 1
+    names = (table["network"] + "." + table["station"]).to_numpy(str)
+    channels, numbers = np.unique(
+        [archive.data[f"channel_{end}"].values.astype(str) for end in "ab"], return_inverse=True
+    )
+    station = np.array([".".join(name.split(".")[:2]) for name in channels])
+    a, b = np.searchsorted(names, station)[numbers.reshape(2, -1)]
+    count = np.bincount(a, minlength=len(names)) + np.bincount(b[a != b], minlength=len(names))
     where = table[["latitude", "longitude"]].astype(object).where(table[["latitude", "longitude"]].notna(), None)
-    rows = zip(names, where["latitude"], where["longitude"], strict=True)
-    return [{"station": n, "latitude": y, "longitude": x, "pairs": count[n]} for n, y, x in rows]
+    rows = zip(names.tolist(), where["latitude"], where["longitude"], count.tolist(), strict=True)
+    return [{"station": n, "latitude": y, "longitude": x, "pairs": pairs} for n, y, x, pairs in rows]
 
 
 def _column(archive: Archive, name: str, digits: int) -> npt.NDArray[np.float64]:
