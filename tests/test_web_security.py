@@ -57,7 +57,9 @@ def guarded(tmp_path: Path, token: str | None, clock: Clock, upload_mb: float = 
         await ws.send_text("hello")
         await ws.close()
 
-    app.add_middleware(Guard, names=["seis.example.org"], access=access, upload_mb=upload_mb)
+    app.add_middleware(
+        Guard, hosts=["127.0.0.1", "Machine"], names=["Seis.example.org."], access=access, upload_mb=upload_mb
+    )
     return TestClient(app, base_url=SITE, follow_redirects=False, **scope)
 
 
@@ -84,7 +86,16 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1:8642", "localhost", "LOCALHOST:9000", "localhost.", "[::1]:8642", "10.1.2.3", "seis.example.org:443"],
+    [
+        "127.0.0.1:8642",
+        "localhost",
+        "LOCALHOST:9000",
+        "localhost.",
+        "[::1]:8642",
+        "10.1.2.3",
+        "machine:8642",
+        "seis.example.org:443",
+    ],
 )
 def test_own_names_and_addresses_are_served(client: TestClient, host: str) -> None:
     assert client.get("/xcor", headers={"host": host}).status_code == 200
@@ -124,6 +135,8 @@ def test_requests_of_our_own_pages_may_change_things(client: TestClient, host: s
         {"origin": "http://127.0.0.1:9999"},
         {"origin": "http://127.0.0.1"},
         {"origin": "http://localhost:8642"},
+        {"origin": "http://seis.example.org.evil.example"},
+        {"origin": "http://machine:9999"},
         {"origin": "http://[broken"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},

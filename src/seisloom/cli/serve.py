@@ -75,7 +75,7 @@ def serve(
 
     with Workers(command, number, services.board, typer.echo) as kept:
         services.wake = kept.wake
-        web.serve(services, bound, ready, {host, *(allow_host or ())}, root_path, kept.stop)
+        web.serve(services, bound, ready, host, allow_host or (), root_path, kept.stop)
     sys.stdout.flush()
     os._exit(0)  # threads that wait for the answer of a data centre must not hold up the end
 

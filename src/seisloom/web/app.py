@@ -23,8 +23,8 @@ from seisloom.web.session import SessionMiddleware
 STATIC = Path(str(files("seisloom.web") / "static"))
 
 
-def make_app(services: Services, names: Iterable[str] = ()) -> FastAPI:
-    """The application of a workspace, by which ``names`` beside localhost and addresses it may be called.
+def make_app(services: Services, hosts: Iterable[str] = (), names: Iterable[str] = ()) -> FastAPI:
+    """The application of a workspace; ``hosts`` are names of the machine, ``names`` are those by which a proxy is reached.
 
     NiceGUI keeps its pages in the process, so there is one app a process.
     """
@@ -50,5 +50,5 @@ def make_app(services: Services, names: Iterable[str] = ()) -> FastAPI:
         gzip_middleware_factory=lambda app: GZipMiddleware(app, compresslevel=2),
     )
     app.add_middleware(SessionMiddleware)
-    app.add_middleware(Guard, names=names, access=access, upload_mb=services.limits.upload_mb)
+    app.add_middleware(Guard, hosts=hosts, names=names, access=access, upload_mb=services.limits.upload_mb)
     return app

@@ -48,11 +48,23 @@ HEADERS = {
 
 
 class Guard:
-    """ASGI middleware, the outermost. ``names`` are host names of the service; ``access`` None lets everybody in."""
+    """ASGI middleware, the outermost.
 
-    def __init__(self, app: ASGIApp, names: Iterable[str] = (), access: Access | None = None, upload_mb: float = 200):
+    ``hosts`` are names of the machine, ``names`` other host names of the service, such as that of a proxy before it;
+    ``access`` None lets everybody in.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str] = (),
+        names: Iterable[str] = (),
+        access: Access | None = None,
+        upload_mb: float = 200,
+    ) -> None:
         self.app, self.access = app, access
-        self.names = {"localhost", *(name.lower().rstrip(".") for name in names)}
+        self.names = {_name(name) for name in names}
+        self.hosts = {"localhost", *map(_name, hosts)} | self.names
         self.largest = {True: round((upload_mb + 1) * 1e6), False: round(min(PLAIN_MB, upload_mb + 1) * 1e6)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +113,7 @@ class Guard:
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            return name in self.names
+            return name in self.hosts
         return True
 
     def _from_us(self, headers: Headers, host: str) -> bool:
@@ -115,8 +127,8 @@ class Guard:
             there = urlsplit(origin).netloc.lower()
         except ValueError:
             return False
-        # Behind a proxy the host may be another one than the browser knows, which the operator has named.
-        return there == host.lower() or (_name(there) in self.names - {"localhost"})
+        # A proxy may change the host; what the browser knows it by, the operator has named.
+        return there == host.lower() or _name(there) in self.names
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The app, with no more of the body than may be."""

@@ -59,13 +59,15 @@ def serve(
     services: Services,
     bound: socket.socket,
     ready: Callable[[], None],
+    host: str = "localhost",
     names: Iterable[str] = (),
     root_path: str = "",
     ending: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve on a bound socket until interrupted; ``ready`` is called when requests are answered.
 
-    ``ending`` is called as soon as it is to end. ``names`` are host names of the service, ``root_path`` the path below which a proxy serves it.
+    ``ending`` is called as soon as it is to end. ``host`` is what the socket was made for, ``names`` are other host names
+    of the service, ``root_path`` is the path below which a proxy serves it.
     """
 
     class Server(uvicorn.Server):
@@ -78,7 +80,7 @@ def serve(
             ending()
             await super().shutdown(sockets)
 
-    app = make_app(services, names)
+    app = make_app(services, _hosts(host, bound), names)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -90,3 +92,9 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
         Server(config).run(sockets=[bound])
+
+
+def _hosts(host: str, bound: socket.socket) -> set[str]:
+    """Host names of the socket: for other machines the names of this one too."""
+    here = ip_address(bound.getsockname()[0]).is_loopback
+    return {host} if here else {host, socket.gethostname(), socket.getfqdn()}
