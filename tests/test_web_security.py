@@ -44,8 +44,8 @@ def guarded(tmp_path: Path, token: str | None, clock: Clock, upload_mb: float = 
         app.include_router(login_router(access))
 
     @app.get("/xcor")
-    def page() -> str:
-        return "the page"
+    def page(request: Request) -> str | None:
+        return request.headers.get("x-forwarded-prefix")
 
     @app.post("/size")
     async def size(request: Request) -> int:
@@ -332,6 +332,10 @@ def test_every_answer_says_what_browsers_may_do(locked: TestClient, path: str) -
 
 def test_answers_of_the_api_are_not_kept_by_caches(client: TestClient) -> None:
     assert client.get("/api/jobs").headers["cache-control"] == "no-store"
+
+
+def test_callers_do_not_choose_where_scripts_come_from(client: TestClient) -> None:
+    assert client.get("/xcor", headers={"X-Forwarded-Prefix": "//evil.example"}).json() is None
 
 
 def test_below_a_path_of_a_proxy(tmp_path: Path, clock: Clock) -> None:

@@ -72,6 +72,9 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        # Anybody can send it, and NiceGUI would have pages fetch their scripts below it: the operator's root path counts.
+        kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"x-forwarded-prefix"]
+        scope = {**scope, "headers": kept}
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         refusal = self._refusal(scope, path)
         if refusal is not None and scope["type"] == "websocket":
