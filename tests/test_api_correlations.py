@@ -32,6 +32,7 @@ from seisloom.web.stacking import archives
 from seisloom.web.stacking.cache import Cache
 from tests.correlation_jobs import finish_days, put_job, three_components
 from tests.jobs import channel_table, command
+from tests.object_stores import NewWorkspace
 from tests.web_support import api_client
 
 PAIR = "XX.S00_XX.S02"
@@ -458,6 +459,24 @@ def test_rows_of_few_pairs_are_those_of_the_archive(served: Served) -> None:
     for pairs in ([0], [26, 3, 4], np.arange(27)):
         want = np.where(there[pairs][..., None], data["ccf"].values[pairs], np.nan)
         np.testing.assert_array_equal(read_rows(Storage(served.workspace("nine")), pairs, there[pairs]), want)
+
+
+def test_on_every_store(object_store: NewWorkspace) -> None:
+    services = Services(object_store())
+    client = api_client(services)
+    claim = put_job(services.board, "live", channel_table(3), 4, done=3)
+    url = f"{services.storage.url}/processed/live"
+    for days in (3, 4):
+        want = stacked(select_pair(open_correlations(url), PAIR), "pws")["ccf"].values
+        answer = client.get("/jobs/live/data/stack.npz", params={"pair": PAIR, "method": "pws"})
+        with np.load(io.BytesIO(answer.content)) as held:
+            np.testing.assert_array_equal(held["ccf"], want)
+        assert client.get("/jobs/live/correlations").json()["days_done"] == days
+        finish_days(services.board, "live", range(3, 4))
+    claim.finish({})
+    assert client.post("/jobs/live/stacks", json={}).status_code == 202
+    assert _finished(client, "live")["state"] == "done"
+    assert client.get("/jobs/live/figures/record-section.png", params={"stack": "linear_all"}).status_code == 200
 
 
 def test_the_cache_makes_once_keeps_errors_out_and_stays_small() -> None:

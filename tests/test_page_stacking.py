@@ -187,6 +187,7 @@ def test_the_old_picture_stays_until_the_new_one_is_there(page: Page, app: str) 
 def test_a_row_of_the_table_is_a_pair(page: Page, app: str) -> None:
     page.goto(f"{app}/stacking?job=done&view=correlogram")
     settled(page)
+    page.wait_for_function("() => Number(document.querySelector('.ag-row [col-id=snr]')?.innerText) > 0")
     page.locator(".ag-row").filter(has_text="XX.S01 – XX.S04").click()
     pair_is(page, "XX.S01..MHZ_XX.S04..MHZ")
     page.locator(".ag-row").filter(has_text="XX.S02 – XX.S03").locator(".ag-cell").first.focus()

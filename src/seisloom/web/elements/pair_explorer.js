@@ -15,6 +15,7 @@ export default {
     this.rows = []; // of the component
     this.state = { component: "", pair: "", station: "", view: "" };
     this.armed = null; // the station that was clicked first
+    this.rating = false;
   },
   unmounted() {
     this.asked?.abort();
@@ -37,6 +38,7 @@ export default {
         this.$emit("loaded", { pairs: columns.count, stations: stations.length, version: columns.version });
         this.mark(another);
         this.list(state, true);
+        if (this.rating) this.rate();
       } catch (error) {
         if (asked !== this.asked) return;
         const detail = error.status ? error.message : "The server does not answer. Is it still running?";
@@ -45,6 +47,7 @@ export default {
     },
     // Signal-to-noise ratios take longer than all the rest: they are filled in when the picture is there.
     async rate() {
+      this.rating = true; // also of what is loaded later
       if (!this.columns || this.columns.snr.some((value) => value !== null)) return;
       const { job, asked, columns } = this;
       const answer = await fetch(`api/jobs/${encodeURIComponent(job)}/pairs/snr`, { signal: asked.signal }).catch(() => null);
