@@ -368,7 +368,7 @@ def test_a_listing_that_passed_over_an_event_changes_nothing(tmp_path: Any) -> N
     job_id = put(board)
     claim(board).finish({})
     storage.hidden = "000002.json"
-    assert board.job(job_id).state == "waiting"
+    assert (board.job(job_id).state, board.job(job_id).number) == ("waiting", 1)
     assert board.claim("w") is None
     storage.hidden = ""
     assert names(storage, job_id) == ["submitted", "claimed", "finished"]

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from seisloom.errors import WorkspaceError
 from seisloom.jobs import Board, Limits, Sources, submit
 from seisloom.jobs.discretion import discreet
 from seisloom.jobs.logfile import LARGEST, LogFile
+from seisloom.jobs.task import ABANDONED
 from seisloom.jobs.worker import MAX_CRASHES, MAX_LOSSES
 from seisloom.storage import Storage
 from tests.job_workers import (
@@ -242,7 +245,7 @@ def test_a_job_reaches_no_private_address(workspace: str, board: Board) -> None:
 # --- what others do to a job meanwhile ---
 
 
-def test_cancel_retry_and_delete_while_it_runs(workspace: str, board: Board) -> None:
+def test_cancel_retry_and_delete_while_it_runs(workspace: str, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = submit(board, tiny_request(LONG))
     with working(workspace, stale_s=3.0) as (_, told):
         until(lambda: days_done(board.storage, job_id) >= 2)
@@ -259,6 +262,7 @@ def test_cancel_retry_and_delete_while_it_runs(workspace: str, board: Board) -> 
         board.retry(job_id)
         until(lambda: days_done(board.storage, job_id) > kept)
         assert board.progress(job_id)["days_done"] >= kept
+        monkeypatch.setattr(board, "clear", lambda _: None)  # whoever deletes it ends before the files are removed
         board.delete(job_id)
         until(lambda: f"{job_id}: deleted" in told)
         assert not job_process()
@@ -282,6 +286,28 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(workspace: str, board: 
         assert board.job(job_id).state == "waiting"
     assert names(board.storage, job_id) == ["submitted", *["claimed", "released"] * 2]
     assert (board.job(job_id).crashes, board.job(job_id).losses) == (0, 0)
+
+
+WATCHING = "from seisloom.jobs.child import end_with_worker as watch; print('ready', flush=True); watch(1.5)"
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_job_process_does_not_outlive_the_signs_of_its_worker(closed: bool) -> None:
+    """Whatever it computes: here it does nothing but watch."""
+    child = subprocess.Popen([sys.executable, "-c", WATCHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin
+    assert child.stdout
+    assert child.stdout.readline() == b"ready\n"
+    for _ in range(8):
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        time.sleep(0.25)
+        assert child.poll() is None
+    began = time.monotonic()
+    if closed:
+        child.stdin.close()
+    assert child.wait(10) == ABANDONED
+    assert (time.monotonic() - began < 1.2) == closed
 
 
 def test_the_job_process_ends_with_its_worker(workspace: str, board: Board) -> None:

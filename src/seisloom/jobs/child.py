@@ -96,7 +96,7 @@ def _say(out: TextIO, message: dict[str, Any]) -> None:
     out.flush()
 
 
-def _end_with_worker(patience_s: float) -> None:
+def end_with_worker(patience_s: float) -> None:
     """End this process when no sign of the worker came for so long, or its end of the pipe is closed."""
     while True:
         ready, _, _ = select.select([0], [], [], patience_s)
@@ -113,7 +113,7 @@ def main() -> None:
     task = Task(**json.loads(_first_line()))
     sources = Sources(**task.sources)
     egress.install(sources.allow_private, sources.addresses())
-    threading.Thread(target=_end_with_worker, args=(task.patience_s,), daemon=True).start()
+    threading.Thread(target=end_with_worker, args=(task.patience_s,), daemon=True).start()
     run(task, out)
     os._exit(0)  # threads that some library left must not keep the job open
 
