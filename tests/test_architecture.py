@@ -6,6 +6,7 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -157,6 +158,14 @@ def test_nothing_heavy_is_imported_before_it_is_used(name: str) -> None:
     found = set(made.stdout.split())
     assert "seisloom" in found
     assert found & HEAVY == set()
+
+
+def test_everything_in_the_package_is_installed_with_it() -> None:
+    settings = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text("utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"][ROOT]
+    named = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    files = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in files if path.suffix != ".py"} - named == set()
 
 
 def test_the_app_opens_without_torch() -> None:

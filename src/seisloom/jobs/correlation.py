@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seisloom.errors import NoDataError
-from seisloom.jobs.discretion import discreet
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.requests import CorrelationRequest
 from seisloom.jobs.sources import Sources
@@ -47,7 +46,6 @@ def run(
     pace = Pace(days, done)
     report({"stage": "metadata", "days_done": len(done.intersection(days)), "days": len(days), "elapsed_s": 0.0})
     source = sources.open(request.source)
-    source.spec = discreet(storage.url, sources)(source.spec)  # it goes into messages and job.json, which people see
     teller = _Teller(storage, folder, limits, pace, report)
     summary = correlate(
         request.channels,

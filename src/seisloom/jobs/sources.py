@@ -70,7 +70,7 @@ class Sources:
 
     def open(self, name: str | None) -> Source:
         """The source itself; credentials of the environment go to the operator's own only."""
-        return open_source(self.spec(name), credentials=self._own(name) is not None)
+        return self._opened_as(name, self.spec(name))
 
     def recent(self, name: str | None) -> Source:
         """The source as somebody has it who waits for an answer; kept for some minutes."""
@@ -80,7 +80,15 @@ class Sources:
             given = [option.partition("=")[0] for option in options.split("&")]
             hurry = "&".join(f"{key}={value}" for key, value in _HURRY.items() if key not in given)
             spec = f"{rest}?{'&'.join(filter(None, (options, hurry)))}"
-        return self._opened.get((spec, own), lambda: open_source(spec, credentials=own))
+        return self._opened.get((spec, own), lambda: self._opened_as(name, spec))
+
+    def _opened_as(self, name: str | None, spec: str) -> Source:
+        """A source that goes by the name it was asked by: what the operator's stands for is nobody else's business."""
+        source = open_source(spec, credentials=self._own(name) is not None)
+        default = self.default or ""
+        public = default in (*self.archives, "demo") or default.startswith("fdsn:")
+        source.spec = name or (default if public else "the default source")
+        return source
 
     def channels(self, name: str | None, query: ChannelQuery) -> pd.DataFrame:
         """The channels of a source that match, from the last minutes if somebody has asked; not to be changed."""

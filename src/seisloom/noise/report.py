@@ -85,7 +85,6 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "workspace": self.workspace,
             "totals": self.totals(),
             "days": [d.to_json() for d in self.days],
         }

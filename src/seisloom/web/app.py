@@ -46,6 +46,7 @@ def make_app(services: Services, hosts: Iterable[str] = (), names: Iterable[str]
         show_welcome_message=False,
         dark=None,
         language="en-GB",
+        reconnect_timeout=30.0,  # a browser that draws very many events is silent for a while
         # The frame and its scripts are a megabyte: packed a little in no time, not as much as can be.
         gzip_middleware_factory=lambda app: GZipMiddleware(app, compresslevel=2),
     )
