@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,6 +24,7 @@ from seisloom.storage import Storage
 from seisloom.waveforms import ChannelQuery, open_source
 from tests.jobs import small_settings
 from tests.object_stores import BUCKET, NewWorkspace, s3_client
+from tests.web_support import serving
 
 REAL = pytest.mark.parametrize("object_store", ["radosgw"], indirect=True)
 
@@ -130,6 +134,31 @@ def test_archive_is_the_same_as_in_a_folder(object_store: NewWorkspace, tmp_path
     assert np.isfinite(folder["ccf"].values).all()
     xr.testing.assert_identical(folder.drop_attrs(), bucket.drop_attrs())
     assert folder["ccf"].values.tobytes() == bucket["ccf"].values.tobytes()
+
+
+@REAL
+def test_the_app_on_a_bucket(object_store: NewWorkspace) -> None:
+    """A job through server and worker, its picture, its files, and its end."""
+    with (
+        serving(object_store(), "--archive", "small=synthetic:stations=3,rate=1", "--threads", "1") as server,
+        httpx.Client(base_url=f"{server.url}/api", timeout=60.0) as api,
+    ):
+        channels = api.get("/channels", params={"source": "small"}).json()["channels"]
+        settings = {"fs": 1, "freqmin": 0.05, "freqmax": 0.4, "cc_len": 600, "cc_step": 600, "maxlag": 60}
+        wanted = {"source": "small", "channels": channels, "start": "2024-03-01", "settings": settings}
+        made = api.post("/jobs/correlation", json=wanted)
+        assert made.status_code == 201, made.text
+        where = f"/jobs/{made.json()['id']}"
+        until = time.monotonic() + 90
+        while (state := api.get(where).json()["state"]) in ("waiting", "running") and time.monotonic() < until:
+            time.sleep(0.1)
+        assert state == "done"
+        picture = api.get(f"{where}/figures/record-section.png", params={"method": "pws"})
+        assert picture.content.startswith(b"\x89PNG")
+        with zipfile.ZipFile(io.BytesIO(api.get(f"{where}/archive").content)) as archive:
+            assert any(name.endswith("done/2024-03-01.json") for name in archive.namelist())
+        assert api.delete(where).status_code == 204
+        assert api.get(where).status_code == 404
 
 
 STARTS = """
