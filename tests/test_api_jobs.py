@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seisloom.jobs import Board, CorrelationRequest, Limits, Sources, read_request, submit
+from seisloom.jobs.discretion import discreet
 from seisloom.noise.report import DayReport, Problem
 from seisloom.storage import Storage
-from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import zip_stream
 from seisloom.web.services import Services
 from tests.job_workers import SOURCES, drain, tiny_request
@@ -391,15 +391,10 @@ def test_messages_of_workers_tell_no_paths(client: TestClient, services: Service
 
 @given(st.text(max_size=30))
 def test_texts_without_paths_stay(text: str) -> None:
-    services = Services.__new__(Services)
-    services.workspace, services.sources = "/nowhere/at/all", Sources()
-    services.storage = Storage.__new__(Storage)
-    services.storage.url = "/nowhere/at/all"
+    told = discreet("/nowhere/at/all", Sources())
     if "/" not in text:
-        assert without_paths(text, services) == text
-    assert (
-        without_paths(f"{text} /nowhere/at/all/x", services) == without_paths(f"{text} ", services) + "the workspace/x"
-    )
+        assert told(text) == text
+    assert told(f"{text} /nowhere/at/all/x") == told(f"{text} ") + "the workspace/x"
 
 
 def test_damage_and_failing_stores_are_told_without_paths(

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from seisloom.jobs import Board, Limits, Sources
 from seisloom.jobs.board import STALE_AFTER_S
+from seisloom.jobs.discretion import discreet
 from seisloom.storage import Storage
 from seisloom.web.days import DayReports
 
@@ -28,11 +29,14 @@ class Services:
     storage: Storage = field(init=False)
     board: Board = field(init=False)
     days: DayReports = field(init=False)
+    discreet: Callable[[str], str] = field(init=False)
+    """Makes a text fit for people elsewhere."""
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.workspace, create=True)
         self.board = Board(self.storage, self.stale_after_s)
         self.days = DayReports(self.storage)
+        self.discreet = discreet(self.workspace, self.sources)
 
 
 def _services(request: Request) -> Services:

@@ -21,7 +21,6 @@ from seisloom.web.api.catalogue_data import (
     association_job,
     held,
 )
-from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import JobId
 from seisloom.web.services import Served, Services
 
@@ -157,7 +156,7 @@ def overview(job_id: JobId, services: Served) -> Overview:
         region=found.settings.get("region"),
         options=asked.get("options", {}),
         report=report,
-        text=without_paths(text, services),
+        text=services.discreet(text),
     )
 
 

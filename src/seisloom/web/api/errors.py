@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import secrets
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,7 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from seisloom.errors import InputError, NoDataError, SeisloomError, SettingsError, SourceError, WorkspaceError
 from seisloom.jobs import JobStateError, NoSuchJobError
 from seisloom.jobs.limits import LimitError
-from seisloom.web.services import Services
 
 # The first class that fits counts.
 STATUS: tuple[tuple[type[SeisloomError], int], ...] = (
@@ -33,7 +30,6 @@ STATUS: tuple[tuple[type[SeisloomError], int], ...] = (
     (SeisloomError, 500),
 )
 _log = logging.getLogger(__name__)
-_PATH = re.compile(r"(?<![\w.:/])(?:file://)?(/[^/\s'\",;:()]+)((?:/[^/\s'\",;:()]+)*)/?")
 
 
 class ErrorBody(BaseModel):
@@ -72,26 +68,6 @@ def error_response(
     return Response(content, status, headers=dict(headers or {}), media_type="application/json")
 
 
-def without_paths(text: str, services: Services) -> str:
-    """A text for people elsewhere: the workspace goes by that name, of other paths of this machine the end is left."""
-    known = {services.workspace: "the workspace", services.storage.url: "the workspace"}
-    known |= {spec: name for name, spec in services.sources.archives.items()}
-    if "://" not in services.workspace:
-        known[str(Path(services.workspace).expanduser().resolve())] = "the workspace"
-    for path, name in sorted(known.items(), key=lambda item: -len(item[0])):
-        text = re.sub(rf"(?<![\w./-]){re.escape(path.rstrip('/'))}(?![\w-])", name, text)
-    return _PATH.sub(_shortened, text)
-
-
-def _shortened(path: re.Match[str]) -> str:
-    """The end of a path, where it is one of this machine."""
-    try:
-        ours = Path(path[1]).exists()
-    except OSError:
-        ours = False
-    return f".../{path[2].rpartition('/')[2]}" if ours and path[2] else path[0]
-
-
 async def _refused(request: Request, error: Exception) -> Response:
     services = request.app.state.services
     status = next(code for kind, code in STATUS if isinstance(error, kind))
@@ -100,7 +76,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     if status >= 500:
         _log.warning("%s %s: %s", request.method, request.url.path, error)
     faults = error.faults if isinstance(error, SettingsError) else []
-    return error_response(status, without_paths(str(error), services), [without_paths(f, services) for f in faults])
+    return error_response(status, services.discreet(str(error)), [services.discreet(f) for f in faults])
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

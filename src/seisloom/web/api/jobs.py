@@ -17,7 +17,6 @@ from seisloom.jobs import CorrelationRequest, Job, submit
 from seisloom.jobs.log import State
 from seisloom.jobs.requests import span_of
 from seisloom.stations import parse_stations, validate
-from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import JobId
 from seisloom.web.api.saved import ROWS_MAX, GivenRow, saved_channels, saved_query
 from seisloom.web.services import Served, Services
@@ -157,9 +156,9 @@ def seen(job: Job, services: Services) -> ListedJob:
 def _shown(job: Job, position: int | None, services: Services) -> ListedJob:
     """A job for people elsewhere: what a worker wrote may name paths of its machine."""
     values = {field.name: getattr(job, field.name) for field in fields(job)}
-    values["message"] = without_paths(job.message, services)
+    values["message"] = services.discreet(job.message)
     values["result"] = {
-        name: without_paths(value, services) if isinstance(value, str) else value for name, value in job.result.items()
+        name: services.discreet(value) if isinstance(value, str) else value for name, value in job.result.items()
     }
     return ListedJob(**values, position=position)
 

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from seisloom.jobs import Job
 from seisloom.jobs.log import Event, State
 from seisloom.noise.report import DayReport
-from seisloom.web.api.errors import without_paths
 from seisloom.web.api.files import JobId, attachment
 from seisloom.web.api.jobs import seen
 from seisloom.web.services import Served, Services
@@ -119,14 +118,12 @@ def log(job_id: JobId, services: Served, lines: Annotated[int, Query(ge=0, le=10
             at=event["at"],
             event=event["event"],
             by=event.get("by", ""),
-            message=without_paths(event.get("message", ""), services),
+            message=services.discreet(event.get("message", "")),
         )
         for event in _events(job_id, services)
     ]
     printed = (services.storage.get(f"processed/{job_id}/log.txt") or b"").decode(errors="replace").splitlines()
-    return JobLog(
-        log=entries, text=without_paths("\n".join(printed[len(printed) - min(lines, len(printed)) :]), services)
-    )
+    return JobLog(log=entries, text=services.discreet("\n".join(printed[len(printed) - min(lines, len(printed)) :])))
 
 
 def _events(job_id: str, services: Services) -> list[Event]:
@@ -147,7 +144,7 @@ def _made(report: DayReport) -> DayMade:
 def _problems(job: Job, services: Services) -> Iterator[JobProblem]:
     for report in day_reports(job, services):
         for problem in report.problems:
-            told = vars(problem) | {"message": without_paths(problem.message, services)}
+            told = vars(problem) | {"message": services.discreet(problem.message)}
             yield JobProblem(day=report.day, **told)
     if job.kind == "association" and job.state == "done":
         yield from _left_out(services.storage.get_json(f"{job.result.get('folder', '')}/report.json") or {}, services)
@@ -158,7 +155,7 @@ def _left_out(report: dict[str, Any], services: Services) -> Iterator[JobProblem
     for station, number, reason in report.get("unknown", []):
         yield JobProblem(day="", channel=station, message=f"{number:,} picks not used: {reason}", unused=True)
     for warning in report.get("warnings", []):
-        yield JobProblem(day="", channel="", message=without_paths(warning, services))
+        yield JobProblem(day="", channel="", message=services.discreet(warning))
 
 
 def _csv(rows: Iterator[JobProblem]) -> Iterator[str]:
