@@ -33,9 +33,10 @@ def stations(
 ) -> None:
     """List the channels of a source as stations.csv."""
     from seisloom.stations import write_stations
-    from seisloom.waveforms import ChannelQuery, open_source
+    from seisloom.waveforms import open_source
+    from seisloom.waveforms.query import parse_query
 
-    query = ChannelQuery(network, station, location, channel, _day_ns(start), _day_ns(end), _box(bbox))
+    query = parse_query(network, station, location, channel, start, end, _box(bbox))
     found = open_source(source).channels(query)
     write_stations(found, out)
     typer.echo(f"{len(found)} channel{'s' * (len(found) != 1)} written to {out}")
@@ -144,26 +145,16 @@ def _span(source: Any, end: str | None) -> tuple[str, str]:
     return span[0], end or span[1]
 
 
-def _day_ns(text: str | None) -> int | None:
-    import pandas as pd
-
-    if text is None:
-        return None
-    try:
-        return pd.Timestamp(text).tz_localize(None).as_unit("ns").value
-    except ValueError as error:
-        raise InputError(f"{text!r} is not a date; write it as 2019-02-03") from error
-
-
 def _box(text: str | None) -> tuple[float, float, float, float] | None:
     if text is None:
         return None
+    from seisloom.waveforms.query import parse_box
+
     try:
         west, south, east, north = map(float, text.split(","))
     except ValueError as error:
         raise InputError(f"--bbox {text!r}: write minlon,minlat,maxlon,maxlat in degrees") from error
-    if not (-90 <= south < north <= 90):
-        raise InputError(f"--bbox {text!r}: latitudes must rise from -90 to 90")
-    if not (-180 <= west <= 360 and -180 <= east <= 360):
-        raise InputError(f"--bbox {text!r}: longitudes are from -180 to 360")
-    return west, south, east, north
+    try:
+        return parse_box((west, south, east, north))
+    except InputError as error:
+        raise InputError(f"--bbox {text!r}: {error}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seisloom.errors import InputError, WorkspaceError
+from seisloom.errors import WorkspaceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,28 +160,11 @@ def _station_table(text: str) -> pd.DataFrame:
 
 def _look(lag: str | None, band: str | None, velocities: str, title: str | None) -> dict[str, Any]:
     """The options that all figures of correlations share."""
-    speeds = _numbers(velocities, "--velocities")
-    if any(not speed > 0 for speed in speeds):
-        raise InputError(f"--velocities {velocities!r}: use positive numbers of km/s")
-    return {"lag": _lag(lag), "band": _band(band), "velocities": speeds, "title": title}
+    from seisloom.plot.looks import read_band, read_lag, read_velocities
 
-
-def _numbers(text: str | None, option: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in (text or "").split(",") if part.strip())
-    except ValueError as error:
-        raise InputError(f"{option} {text!r}: write numbers separated by commas, such as 2,3,4") from error
-
-
-def _lag(text: str | None) -> float | tuple[float, float] | None:
-    numbers = _numbers(text, "--lag")
-    if len(numbers) > 2:
-        raise InputError(f"--lag {text!r}: write the largest lag (60) or a range (-20,60), in seconds")
-    return None if not numbers else numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
-
-
-def _band(text: str | None) -> tuple[float, float] | None:
-    numbers = _numbers(text, "--band")
-    if len(numbers) not in (0, 2):
-        raise InputError(f"--band {text!r}: write the lowest and the highest frequency, such as 0.1,0.5, in Hz")
-    return (numbers[0], numbers[1]) if numbers else None
+    return {
+        "lag": read_lag(lag, "--lag"),
+        "band": read_band(band, "--band"),
+        "velocities": read_velocities(velocities, "--velocities"),
+        "title": title,
+    }

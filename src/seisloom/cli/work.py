@@ -30,7 +30,9 @@ def work(
     max_days: options.MaxDaysOption = options.MAX_DAYS,
     max_picks: options.MaxPicksOption = options.MAX_PICKS,
     max_train_minutes: options.MaxTrainOption = options.MAX_TRAIN,
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", hidden=True, help="End when standard input does.")
+    ] = False,
 ) -> None:
     """Do the jobs of a workspace as they come; any number of workers may share one, on any machines."""
     sources = options.make_sources(source, archive, allow_private)
