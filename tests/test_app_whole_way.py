@@ -226,6 +226,7 @@ def associate(page: Page, site: Site, prepared: Prepared, folder: Path) -> None:
     sides = ("South", "North", "West", "East", "Top", "Bottom")
     for side, value in zip(sides, REGION_OPTION[1:], strict=True):
         field(page, side).fill(f"{value:g}")
+    expect(page.locator("#note-model")).to_contain_text("a trained network")
     expect(button(page, "Find earthquakes")).to_be_enabled()
     button(page, "Find earthquakes").click()
     job = (page.wait_for_url("**/catalogue?job=*"), page.url.partition("job=")[2])[1]
