@@ -3,7 +3,7 @@
     ./run demo -o demo-output
     .venv/bin/python tools/make_screenshots.py demo-output/workspace
 
-Needs Chromium. Pictures are reduced to 256 colours.
+Needs Chromium.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> None:
                 page.mouse.move(2, 2)
                 page.wait_for_timeout(SETTLE_MS)
                 page.screenshot(path=path)
-            Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+            Image.open(path).convert("RGB").save(path, optimize=True)
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
         browser.close()
 
