@@ -3,7 +3,7 @@ import { api } from "job_board";
 
 export default {
   props: { kind: String, label: String, hint: String, more: Array, accept: String },
-  emits: ["chosen"],
+  emits: ["chosen", "busy"],
   data: () => ({ files: [], value: "", words: "", fault: "", busy: false, over: false }),
   computed: {
     options() {
@@ -12,6 +12,11 @@ export default {
     },
     note() {
       return this.fault || this.words || this.hint;
+    },
+  },
+  watch: {
+    busy(value) {
+      this.$emit("busy", value);
     },
   },
   mounted() {

@@ -78,6 +78,8 @@ class AssociationForm:
             ".pt",
             [(TRAIN, "Train one")],
         )
+        for choice in (self.picks, self.stations, self.velocity, self.model):
+            choice.on_busy = self._ready
 
     def _region(self) -> None:
         with ui.row().classes("sl-wide sl-filters-title"):
@@ -122,8 +124,10 @@ class AssociationForm:
             return
         files = {"picks": self.picks, "stations": self.stations, "velocity model": self.velocity}
         missing = [name for name, file in files.items() if not file.value]
-        self.launch.set_enabled(not missing)
-        self._say(f"Choose {_listed(missing)} first." if missing else "")
+        reading = any(file.busy for file in (*files.values(), self.model))
+        self.launch.set_enabled(not missing and not reading)
+        words = "Files are being read." if reading else f"Choose {_listed(missing)} first." if missing else ""
+        self._say(words)
 
     def _stations_chosen(self, value: str, facts: dict[str, Any] | None) -> None:
         rows = (facts or {}).get("stations") or []

@@ -77,9 +77,16 @@ class FileChoice(Element, component="file_choice.js", dependencies=[BOARD]):
             "accept": accept,
             "more": [list(pair) for pair in more],
         }
-        self.value = ""
+        self.value, self.busy = "", False
         self._on_chosen = on_chosen
+        self.on_busy: Callable[[], object] = lambda: None
+        """Called when a file begins to be read, and when it has been."""
         self.on("chosen", lambda event: self._chosen(event.args["value"], event.args["facts"]))
+        self.on("busy", lambda event: self._read(bool(event.args)))
+
+    def _read(self, busy: bool) -> None:
+        self.busy = busy
+        self.on_busy()
 
     def _chosen(self, value: str, facts: dict[str, Any] | None) -> None:
         self.value = value

@@ -8,7 +8,7 @@ const COLUMNS = [
   { field: "component", headerName: "Comp.", headerTooltip: "Component pair, first channel first", width: 60, ...text },
   { field: "distance_km", headerName: "km", headerTooltip: "Distance, km", width: 58, valueFormatter: number(1), ...numeric },
   { field: "azimuth_deg", headerName: "Az.", headerTooltip: "Azimuth at the first towards the second, degrees", width: 50, valueFormatter: number(0), ...numeric },
-  { field: "days", headerName: "Days", headerTooltip: "Days (sub-stacks, windows) with data", width: 54, ...numeric },
+  { field: "days", headerName: "Rows", headerTooltip: "Rows with data: days, sub-stacks or windows, as the job keeps them", width: 54, ...numeric },
   { field: "windows", headerName: "Wind.", headerTooltip: "Windows in all of them", width: 64, ...numeric },
   { field: "snr", headerName: "SNR", headerTooltip: "Signal-to-noise ratio of the linear stack", width: 52, valueFormatter: number(1), ...numeric },
 ];
