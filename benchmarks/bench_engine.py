@@ -99,7 +99,7 @@ def run_stages(
     from seisloom.storage import Storage
 
     seconds = {"product": 0.0, "inverse": 0.0, "write": 0.0}
-    names = {"product": "product", "_invert": "inverse"}
+    names = {"product": "product", "invert": "inverse"}
     originals = {name: getattr(correlate, name) for name in names}
     for name, key in names.items():
         setattr(correlate, name, timed(originals[name], seconds, key))
@@ -119,7 +119,7 @@ def run_stages(
             error = deviation(stack, pairs[probe], inverse, block[probe - first, 0])
         block /= n_windows
         append(block)
-    timed(writer.flush, seconds, "write")()
+    timed(writer.close, seconds, "write")()
     seconds["total"] = time.perf_counter() - began
     for name, function in originals.items():
         setattr(correlate, name, function)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import platform
+import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +29,16 @@ class Usage:
     peak_mb: float
 
 
+# Runs a command and prints what it cost. Linux counts what a process had at its start as its own, and that is the memory of
+# whoever started it: so this, which has none, stands between the benchmark, which may have gigabytes, and the command.
+_LAUNCHER = """
+import json, os, subprocess, sys
+answer = os.fdopen(int(sys.argv[1]), "w")
+_, status, used = os.wait4(subprocess.Popen(sys.argv[2:]).pid, 0)
+json.dump([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss], answer)
+"""
+
+
 class CommandFailed(RuntimeError):
     """A measured command failed; the message ends with what it printed last."""
 
@@ -36,32 +50,48 @@ def run_measured(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    cpu_limit_s: float | None = None,
 ) -> Usage:
     """Run a command to its end, output to ``log``, and return what it cost from start-up to exit.
+
+    It is killed after ``timeout_s`` of wall time; the kernel ends each of its processes after ``cpu_limit_s``.
 
     CPU is user + system time as the kernel accounts it to the process and to every descendant that was waited
     for (wait4(2)): interpreter start-up, threads and worker processes are all in it. Raises CommandFailed.
     """
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(cpu_limit_s or 0.0),) * 2)
+
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
+    answer, told = os.pipe()
+    with log.open("wb") as sink, open(answer) as source:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [str(part) for part in command], stdout=sink, stderr=subprocess.STDOUT, cwd=cwd, env=env
-        )
-        guard = threading.Timer(timeout_s, process.kill) if timeout_s else None
+            [sys.executable, "-S", "-c", _LAUNCHER, str(told), *(str(part) for part in command)], stdout=sink,
+            stderr=subprocess.STDOUT, cwd=cwd, env=env, pass_fds=[told], process_group=0,
+            preexec_fn=limit if cpu_limit_s else None,
+        )  # fmt: skip
+        os.close(told)
+        guard = threading.Timer(timeout_s, os.killpg, (process.pid, signal.SIGKILL)) if timeout_s else None
         if guard:
             guard.start()
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        if guard:
-            guard.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+        try:
+            said = source.read()
+            process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            wall = time.perf_counter() - began
+            if guard:
+                guard.cancel()
+    code, cpu_s, peak = json.loads(said) if said else (process.returncode, 0.0, 0)
+    if code:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise CommandFailed(f"exit status {process.returncode} after {wall:.0f} s: {command}\n{tail}")
+        raise CommandFailed(f"exit status {code} after {wall:.0f} s: {command}\n{tail}")
     # ru_maxrss counts kilobytes on Linux and bytes on macOS.
-    peak_mb = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return Usage(used.ru_utime + used.ru_stime, wall, peak_mb)
+    return Usage(cpu_s, wall, peak / (1e6 if sys.platform == "darwin" else 1e3))
 
 
 def thread_environment(threads: int | None) -> dict[str, str]:

@@ -1,77 +1,75 @@
-"""Pick streams with known events as files that every associator reads, and how an outcome compares with the truth."""
+"""The streams of the association benchmark as files, and how an outcome compares with the truth."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import cases, peer_settings, recording
 from benchmarks.peers.associators import Job, Outcome
+from benchmarks.recording import REFERENCE_S, Recording
 from seisloom import geo
-from seisloom.associate.network import Network
-from seisloom.associate.scenario import Scenario
-from seisloom.associate.score import Score, ceiling, match_events, score
-from seisloom.associate.simulate import Simulation, pick_table, simulate
-from seisloom.associate.synthetic import CRUST, synthetic_network, synthetic_times
-
-N_MIN_PICKS = 8
-NETWORK_SEED = 1
+from seisloom.associate.score import Score, match_events, score
 
 
 class Stream(NamedTuple):
-    """A simulated stream, its files, and what can be found in it."""
+    """A recording, its files, and what can be found in it."""
 
-    simulation: Simulation
+    name: str
+    network: str
+    recording: Recording
     job: Job
     ceiling: Score
     outside: list[int]
     """Events outside the region, which do not count."""
+    folder: Path
 
 
-def make_stream(kind: str, scenario: Scenario, seed: int, pyocto: dict[str, Any], folder: Path) -> Stream:
-    """A scenario at a kind of network (always the same one), written to ``folder``."""
-    network = synthetic_network(kind, np.random.default_rng(NETWORK_SEED))
-    times = synthetic_times(network)
-    simulation = simulate(scenario, network, times, np.random.default_rng(seed))
-    job = _write(simulation, network, pyocto, folder)
-    events = simulation.events
-    inside = events["latitude"].between(*job.lat) & events["longitude"].between(*job.lon)
-    outside = events["event_id"][~inside].tolist()
-    best = ceiling(simulation, scenario, network, times, N_MIN_PICKS, outside)
-    return Stream(simulation, job, best, outside)
+def case_stream(
+    name: str, generator: str, seed: int, directory: Path, threads: int = 1, duration_s: float | None = None
+) -> Stream:
+    """A named case, its files in ``directory``/GENERATOR/NAME/SEED."""
+    case = cases.ALL[name]
+    network = case.network(generator)
+    peers = peer_settings.tuned(network, case.peers)
+    made = cases.make(name, generator, seed, duration_s)
+    lasting = "" if duration_s is None else f"_{duration_s:g}s"
+    folder = directory / generator / name / f"seed_{seed}{lasting}"
+    return as_stream(name, network, made, folder, case.n_min_picks, peers, threads)
 
 
-def _write(simulation: Simulation, network: Network, pyocto: dict[str, Any], folder: Path) -> Job:
-    folder.mkdir(parents=True, exist_ok=True)
-    files = tuple(folder / name for name in ("picks.csv", "stations.csv", "velocity.csv"))
-    picks = pick_table(simulation.picks, network)
-    seconds = (simulation.picks.reference_ns / 1e9 + simulation.picks.time_s).round(4)
-    columns = picks.assign(time=seconds, prob=picks["probability"].round(3))
-    columns[["pick_index", "station", "phase", "time", "prob"]].to_csv(files[0], index=False)
-    lat, lon = network.geographic(network.x_km, network.y_km)
-    sites = pd.DataFrame({"station": network.ids, "lat": lat, "lon": lon, "elevation_m": 1000.0 * network.elevation_km})
-    sites.to_csv(files[1], index=False)
-    model = pd.DataFrame({"depth_km": CRUST.depth_km, "vp": CRUST.vp_km_s, "vs": CRUST.vs_km_s})
-    model.to_csv(files[2], index=False)
-    box = network.region
-    limits = (box.lat_min, box.lat_max), (box.lon_min, box.lon_max), (box.z_min, box.z_max)
-    return Job(*files, *limits, N_MIN_PICKS, pyocto)
+def as_stream(
+    name: str,
+    network: str,
+    made: Recording,
+    folder: Path,
+    n_min_picks: int,
+    peers: dict[str, dict[str, Any]],
+    threads: int = 1,
+) -> Stream:
+    """A recording written to ``folder``."""
+    job = replace(recording.write(made, folder, n_min_picks, peers), threads=threads)
+    outside = made.outside
+    return Stream(name, network, made, job, made.ceiling(n_min_picks, outside), outside, folder)
 
 
 def scored(stream: Stream, outcome: Outcome) -> tuple[Score, float, float]:
     """Score, and of the matched events the median distance from their epicentres (km) and origin times (s)."""
-    truth = stream.simulation
-    found = outcome.event_of_pick(len(truth.event))
-    result = score(found, truth.event, N_MIN_PICKS, stream.outside)
-    ours, true, _ = match_events(found, truth.event)
-    there, event = outcome.events.set_index("event_id").loc[ours], truth.events.loc[true]
+    truth = stream.recording.event_of_pick
+    found = outcome.event_of_pick(len(truth))
+    result = score(found, truth, stream.job.n_min_picks, stream.outside)
+    ours, true, _ = match_events(found, truth)
+    if not len(ours):
+        return result, np.nan, np.nan
+    there, event = outcome.events.set_index("event_id").loc[ours], stream.recording.events.loc[true]
     columns = (table[name].to_numpy() for table in (there, event) for name in ("latitude", "longitude"))
     away_km, _, _ = geo.distance_azimuth(*columns)
-    origin_s = truth.picks.reference_ns / 1e9 + event["time_s"].to_numpy()
-    late_s = np.abs(there["time"].to_numpy() - origin_s)
-    return (result, float(np.median(away_km)), float(np.median(late_s))) if len(ours) else (result, np.nan, np.nan)
+    late_s = np.abs(there["time"].to_numpy() - REFERENCE_S - event["time_s"].to_numpy())
+    return result, float(np.median(away_km)), float(np.median(late_s))
 
 
 def recall(events: pd.DataFrame, catalog: pd.DataFrame, time_s: float, distance_km: float) -> int:

@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 import torch
 
-from seisloom.associate.job import likely_streams, make_study, window_settings
+from seisloom.associate.by_links import likely_streams, window_settings
+from seisloom.associate.job import make_study
 from seisloom.associate.models import ModelConfig, StackedGRU, one_thread, save_model
 from seisloom.associate.network import Region
 from seisloom.associate.scenario import Scenario
@@ -114,7 +115,7 @@ def seisloom(*arguments: object) -> Outcome:
 def associate(made: Prepared, out: Path, *options: object, **files: Path) -> Outcome:
     """``seisloom associate`` on the files of ``made`` or those given, with its network and region, without figures.
 
-    With --train-minutes among the options no network is given.
+    With --train-minutes or --method among the options no network is given.
     """
     inputs = [files.get(name, getattr(made, name)) for name in ("picks", "stations", "velocity")]
     given = {str(option) for option in options}
@@ -122,7 +123,9 @@ def associate(made: Prepared, out: Path, *options: object, **files: Path) -> Out
         options += REGION_OPTION
     if "--figures" not in given:
         options += ("--no-figures",)
-    if "--train-minutes" not in given:
+    if "--train-minutes" in given:
+        options += ("--method", "phaselink")
+    elif "--method" not in given:
         options += ("--model", files.get("model", made.model))
     return seisloom("associate", *inputs, "-o", out, "--threads", 1, *options)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,35 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("seisloom", deadline=None)
 settings.load_profile("seisloom")
 
+# Files that take longest, in the order in which several workers had best begin them (--dist loadfile with
+# --no-loadscope-reorder). The first compiles what others then find compiled.
+LONGEST = (
+    "test_docs_commands", "test_tile_runs", "test_jobs_worker", "test_jobs_shares", "test_shared_out", "test_dask_faults", "test_engines", "test_page_map", "test_app_whole_way", "test_page_catalogue",
+    "test_page_stacking", "test_page_xcor", "test_pick_commands", "test_web_frame", "test_web_serve", "test_jobs_killed",
+    "test_commands", "test_web_fuzz", "test_association_resume", "test_jobs_association", "test_api_correlations",
+    "test_follow", "test_association_refused", "test_resume", "test_real_data", "test_phaselink_steps", "test_plot", "test_store_faults",
+    "test_engine_faults", "test_spans", "test_power",
+    "test_object_stores", "test_train", "test_jobs_likelihood", "test_components", "test_api_jobs", "test_jobs_command",
+    "test_likelihood", "test_association_networks", "test_defects", "test_web_sessions", "test_preprocess", "test_cli",
+)  # fmt: skip
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the longest files first; the others stay in the order of their names."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_disk() -> Iterator[None]:
+    """Nothing waits for the disk; what becomes of files when power is lost is the matter of tests/test_power.py."""
+    from seisloom.stores import disk
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "_fsync", lambda path: None)
+        yield
 
 
 @pytest.fixture

@@ -191,6 +191,22 @@ def test_the_list_tells_the_queue(client: TestClient, services: Services) -> Non
     assert client.get("/jobs", params={"state": "sleeping"}).status_code == 422
 
 
+def test_an_unchanged_list_is_not_told_again(client: TestClient, services: Services) -> None:
+    job = launch(client)["id"]
+    tag = client.get("/jobs").headers["etag"]
+    same = client.get("/jobs", headers={"If-None-Match": f"W/{tag}"})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    tags = {tag}
+    claim = services.board.claim("worker-1")
+    assert claim
+    for change in (lambda: claim.finish({}), lambda: client.post(f"/jobs/{job}/retry"), lambda: launch(client)):
+        change()
+        answer = client.get("/jobs", headers={"If-None-Match": ", ".join(tags)})
+        assert answer.status_code == 200
+        tags.add(answer.headers["etag"])
+    assert len(tags) == 4
+
+
 def test_cancel_retry_delete(client: TestClient) -> None:
     where = f"/jobs/{launch(client)['id']}"
     assert client.post(f"{where}/retry").status_code == 409

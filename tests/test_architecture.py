@@ -18,13 +18,15 @@ import seisloom
 
 PACKAGE = Path(seisloom.__file__).parent
 ROOT = "seisloom"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 # A part may import itself and the parts on levels below its own; parts on one level know nothing of each other.
 LEVELS = (
-    {"errors", "geo", "memory"},
-    {"target"},
-    {"config", "stations", "picks", "catalog", "traveltime", "faults"},
+    {"cores", "errors", "geo", "memory", "words"},
+    {"one_run", "target"},
+    {"config", "stations", "picks", "catalog", "traveltime", "faults", "stores"},
     {"waveforms", "storage", "compute"},
     {"noise", "associate"},
+    {"picking"},
     {"plot", "export"},
     {"figures"},
     {"phaselink_figures"},
@@ -38,7 +40,7 @@ LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 MAX_LINES = 350
 HEAVY = {
     "dask", "distributed", "ducc0", "fastapi", "h5py", "httpx", "matplotlib", "nicegui", "numba", "numpy", "obspy", "obstore", "pandas",
-    "pydantic", "pymseed", "pyproj", "scipy", "torch", "uvicorn", "xarray", "zarr",
+    "pydantic", "pymseed", "pyproj", "scipy", "seisbench", "torch", "uvicorn", "xarray", "zarr",
 }  # fmt: skip
 
 
@@ -196,3 +198,13 @@ def test_unknown_public_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize("module", [name for name in modules() if not name.endswith("__main__")])
 def test_every_module_imports_and_says_what_it_is(module: str) -> None:
     assert importlib.import_module(module).__doc__, f"{module} has no docstring"
+
+
+@pytest.mark.parametrize("path", [*BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("[!.]*/*.py")], ids=lambda path: path.stem)
+def test_names_that_benchmarks_import_are_there(path: Path) -> None:
+    """Benchmarks run seldom, and many of their imports are within functions."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == ROOT:
+            module = importlib.import_module(node.module)
+            lacking = {name.name for name in node.names if not hasattr(module, name.name)}
+            assert not lacking - {one.rpartition(".")[2] for one in modules()}, f"{path.name}: {ast.unparse(node)}"

@@ -141,7 +141,7 @@ def test_shards_of_a_large_archive(tmp_path: Path) -> None:
     writer = ArchiveWriter(group, slice(1, 2))
     for k in range(0, 4000, 1000):
         writer.append(np.full((1000, 1, 2401), k, np.float32))
-    writer.flush()
+    writer.close()
     assert sorted(key for key in objects(tmp_path, "a.zarr/ccf/c")) == [f"a.zarr/ccf/c/{k}/1/0" for k in range(3)]
     assert ccf[:, 1, 5].tolist() == pytest.approx(
         [*np.repeat([0, 1000, 2000, 3000], 1000), *[np.nan] * 16_000], nan_ok=True
@@ -162,7 +162,7 @@ def test_blocks_of_any_size_are_written_in_order(sizes: list[int], day: int) -> 
     writer = ArchiveWriter(group, slice(day, day + 1))
     for block in np.split(values, np.cumsum(sizes)[:-1]):
         writer.append(block)
-    writer.flush()
+    writer.close()
     assert np.array_equal(group["ccf"][:, day : day + 1], values)
     assert np.isnan(np.delete(group["ccf"][:], day, axis=1)).all()
 
@@ -256,3 +256,11 @@ def test_a_stack_has_the_same_layout(workspace: Path) -> None:
     assert set(data.coords) == {"period" if name == "day" else name for name in days.coords}
     assert {"method", "method_options"} <= set(data.attrs)
     assert data.period.values.tolist() == [DAY_START]
+
+
+def test_datasets_are_read_when_used_and_not_by_dask(workspace: Path) -> None:
+    """Whether Dask is installed or not."""
+    data = open_correlations(workspace)
+    assert all(data[name].chunks is None for name in data.variables)
+    stack_correlations(workspace)
+    assert open_stacks(workspace)["ccf"].chunks is None

@@ -224,7 +224,7 @@ def test_an_output_that_cannot_be_written(prepared: Prepared, tmp_path: Path) ->
 
 def test_without_pytorch(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert "association needs PyTorch: pip install 'seisloom[link]'" in refused(prepared, tmp_path)
+    assert "association by PhaseLink needs PyTorch: pip install 'seisloom[link]'" in refused(prepared, tmp_path)
     (tmp_path / "params.json").write_text("{}")
     for step in ("dataset", "train", "eval", "plot"):
-        assert "association needs PyTorch" in seisloom("phaselink", step, tmp_path / "params.json").err
+        assert "association by PhaseLink needs PyTorch" in seisloom("phaselink", step, tmp_path / "params.json").err

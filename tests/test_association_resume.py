@@ -61,7 +61,7 @@ def killed(made: Prepared, out: Path, script: str) -> list[str]:
     files = (made.picks, made.stations, made.velocity, "-o", out, "--model", made.model)
     run = interrupted(script, "associate", *files, "--threads", 1, "--no-figures", *REGION_OPTION, cwd=out.parent)
     assert run.returncode == -signal.SIGKILL, run.stderr
-    assert [path.name for path in out.iterdir()] == ["unfinished"]
+    assert sorted(path.name for path in out.iterdir()) == [".running", "unfinished"]
     (folder,) = (out / "unfinished").iterdir()
     return sorted(path.name for path in folder.iterdir())
 

@@ -12,7 +12,8 @@ import pytest
 
 from seisloom.jobs import Board, Claim
 from seisloom.storage import Storage
-from seisloom.web.pages.correlate_forecast import duration, sentence, size
+from seisloom.web.pages.correlate_forecast import sentence
+from seisloom.words import duration, size
 from tests.web_support import serving
 
 if TYPE_CHECKING:
@@ -151,6 +152,43 @@ def test_a_silent_worker_is_told_of(page: Page, board: Board, url: str) -> None:
     page.clock.run_for(3000)
     page.clock.fast_forward(20_000)
     expect(page.get_by_role("alert")).to_contain_text("No sign of life from the worker")
+
+
+def test_jobs_that_no_worker_takes_up_say_so(page: Page, board: Board, url: str) -> None:
+    first = submit(board, "First")
+    second = submit(board, "Second")
+    page.clock.install()
+    page.goto(f"{url}?job={second}")
+    lines = rows(page).locator(".sl-job-line")
+    expect(lines).to_have_text(["1 job before it", "Next in the queue"])
+    page.clock.run_for(3000)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.clock.fast_forward(20_000)
+    expect(page.get_by_role("alert")).to_contain_text("seisloom work WORKSPACE")
+    expect(lines).to_have_text(["No worker is running"] * 2)
+    claim = board.claim("worker-1")
+    assert claim
+    assert claim.job.id == first
+    claim.beat(MIDWAY)
+    page.clock.run_for(2000)
+    expect(lines.first).to_have_text("Next in the queue")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_unchanged_list_is_not_sent_again(page: Page, board: Board, url: str) -> None:
+    submit(board, "Before")
+    told: list[int] = []
+    page.on("response", lambda got: told.append(got.status) if got.url.endswith("/api/jobs") else None)
+    page.goto(url)
+    expect(rows(page)).to_have_count(1)
+    rows(page).first.evaluate("element => { element.mark = 1; }")
+    before = len(told)
+    page.wait_for_timeout(2500)
+    assert len(told) > before
+    assert set(told[before:]) == {304}
+    submit(board, "After")
+    expect(rows(page).locator(".sl-job-name")).to_have_text(["After", "Before"])
+    assert 200 in told[before:]
 
 
 @pytest.mark.page_faults("status of 404")

@@ -368,6 +368,7 @@ OTHER = {
     "max_distance_km": 100.0,
     "keep": "window",
     "substack_len": 7200.0,
+    "stack_days": 30,
     "taper": 0.1,
     "fill_gap": 1.0,
     "reject_peak": 0.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
+from unittest.mock import patch
 
 import ducc0
 import numpy as np
@@ -16,17 +17,18 @@ from hypothesis import strategies as st
 from scipy.interpolate import make_interp_spline
 
 from seisloom.config import CorrelationSettings
+from seisloom.noise import product as products
 from seisloom.noise.correlate import (
     Inverse,
     SpectraStack,
     band_height,
     correlate_pairs,
     correlate_windows,
-    rectangles,
     window_counts,
 )
 from seisloom.noise.plan import WindowPlan, make_plan
 from seisloom.noise.preprocess import DaySeries, day_series
+from seisloom.noise.product import cells, product, squares
 from seisloom.noise.response import Responses, read_inventories
 from seisloom.noise.spectra import channel_spectra, correlation_scale
 from seisloom.waveforms import open_source
@@ -131,28 +133,64 @@ def test_windows_add_up_to_the_day(job):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(1, 100), st.data())
-def test_rectangles_cover_the_upper_triangle_once(n, data):
-    first = data.draw(st.integers(0, n - 1))
-    stop = data.draw(st.integers(first + 1, n))
-    covered = np.zeros((n, n), int)
-    for rows, columns in rectangles(first, stop, n):
-        covered[rows, columns] += 1
-    upper = np.triu(np.ones((n, n), bool))
-    assert (covered[first:stop][upper[first:stop]] == 1).all()
-    assert not covered[:first].any()
-    assert not covered[stop:].any()
+@given(st.integers(1, 200), st.data())
+def test_the_grid_covers_the_upper_triangle_once(n, data):
+    """Every product of channels that are held, whichever they are, is in one block of one square of the grid."""
+    held = st.sets(st.integers(0, n - 1), min_size=1).map(lambda chosen: np.array(sorted(chosen)))
+    a, b = data.draw(held), data.draw(held)
+    covered, may_cut = np.zeros((n, n), int), data.draw(st.booleans())
+    for i in cells(a, n, may_cut):
+        assert i.inside.max() < i.size
+        assert (np.diff(i.inside) == np.diff(a[i.held])).all()
+        for j in cells(b, n, may_cut):
+            square = np.zeros((i.size, j.size), int)
+            for rows, columns in (
+                squares(i.size, i.number == j.number and not (i.cut or j.cut)) if j.number >= i.number else ()
+            ):
+                square[rows, columns] += 1
+            covered[np.ix_(a[i.held], b[j.held])] += square[np.ix_(i.inside, j.inside)]
+    wanted = np.zeros((n, n), int)
+    wanted[np.ix_(a, b)] = 1
+    assert (np.triu(covered) == np.triu(wanted)).all()
     assert covered.max() <= 1
+
+
+@pytest.mark.parametrize("agree", [True, False])
+@settings(max_examples=40, deadline=None)
+@given(job=jobs(), data=st.data())
+def test_any_channels_of_a_product_have_the_bits_of_all(agree, job, data):
+    """Also where parts of products are not seen to agree, and whole squares are made."""
+    stack, _, _, groups = job
+    n = stack.n_channels
+    every = np.arange(n)
+    whole = np.zeros((len(stack.right), n, n), np.complex64)
+    product(stack.left, every, stack.right, every, n, groups[0], POOL, whole)
+    held = st.sets(st.integers(0, n - 1), min_size=1).map(lambda chosen: np.array(sorted(chosen)))
+    a, b = data.draw(held), data.draw(held)
+    some = np.zeros((len(stack.right), len(a), len(b)), np.complex64)
+    with patch.object(products, "parts_agree", (lambda *_: False) if not agree else products.parts_agree):
+        product(stack.left[:, a], a, stack.right[:, b], b, n, groups[0], POOL, some)
+    upper = a[:, None] <= b
+    assert (some[:, upper] == whole[:, a[:, None], b][:, upper]).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(job=jobs(), memory=st.sampled_from([1.0, 2e5]))
+def test_bands_have_the_bits_of_the_whole(job, memory):
+    stack, pairs, inverse, groups = job
+    whole, bands = (gather(correlate_pairs(stack, pairs, inverse, groups, POOL, m)) for m in (4e9, memory))
+    assert (whole == bands).all()
 
 
 def test_bands_hold_the_memory_that_they_may_take():
     """Cross-spectra and correlations beside the spectra; at least one channel, at most some 384 MB of cross-spectra."""
     stack = SpectraStack.empty(1000, 400, 50, 50, False)
     spectra, row = 8 * 1000 * 400 * 50, 400 * (8 * 1000 + 4 * 4001)
-    for height in (1, 17, 96):
+    for height in (1, 17, 48, 96):
         assert band_height(stack, 4001, spectra + (height + 0.5) * row) == height
     assert band_height(stack, 4001, 0) == 1
-    assert band_height(stack, 4001, 1e13) == 120  # 120 x 400 pairs of 1000 frequencies are 384 MB
+    assert band_height(stack, 4001, 1e13) == 96  # 120 x 400 pairs of 1000 frequencies are 384 MB
+    assert band_height(stack, 4001, spectra + 95 * row) == 48  # whole cells of the grid
     assert band_height(SpectraStack.empty(4000, 400, 5, 5, False), 4001, 1e13) == 96
     assert band_height(SpectraStack.empty(10, 400, 5, 5, False), 4001, 1e13) == 192
     assert band_height(SpectraStack.empty(10, 3, 5, 5, True), 11, 1e9) == 3

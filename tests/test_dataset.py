@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seisloom.associate import dataset_task
 from seisloom.associate.dataset import (
     WindowSet,
     WindowSettings,
@@ -22,9 +23,11 @@ from seisloom.associate.dataset import (
     read_dataset,
     write_dataset,
 )
+from seisloom.associate.dataset_task import Simulated, window_blocks
 from seisloom.associate.scenario import Scenario
 from seisloom.associate.stream import Variety, stream_windows, usual_variety
 from seisloom.associate.windows import FEATURES, pair_limits
+from seisloom.compute import Compute
 from seisloom.errors import InputError, SettingsError
 from tests.association import ring_network, uniform_times
 
@@ -324,3 +327,18 @@ def test_the_facts_are_json(tmp_path: Path) -> None:
     found = json.loads(metadata_path(tmp_path / "X.npy").read_text())
     assert found["stations"] == ["A.B"]
     assert {"n_windows", "n_picks", "seisloom_version", "numpy_version"} <= set(found)
+
+
+def test_blocks_of_windows_are_the_same_on_any_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_task, "_STREAMS", 2)
+    limits = pair_limits(NETWORK, TIMES, SETTINGS.max_distance_km)
+    simulated = Simulated(usual_variety(120.0), NETWORK, TIMES, limits, SETTINGS, 7)
+    serial = list(window_blocks(simulated, 2000, Compute()))
+    assert len(serial) >= 3
+    assert sum(one.n_windows for one in serial[:-1]) < 2000 <= sum(one.n_windows for one in serial)
+    assert len({one.features[:100].tobytes() for one in serial}) == len(serial)
+    monkeypatch.undo()
+    engines = [list(window_blocks(simulated, 6000, Compute(kind, workers=2))) for kind in ("serial", "processes")]
+    assert len(engines[0]) == len(engines[1]) >= 2
+    for one, other in zip(*engines, strict=True):
+        assert_equal(one, other)

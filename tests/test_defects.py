@@ -200,7 +200,7 @@ def test_one_missing_sample_is_bridged() -> None:
     found, wanted = disturbed(lambda r: plant.missing_sample(r, at("15:00:00")))
     assert found.windows.all()
     assert likeness(found, wanted) > 0.9999
-    assert_reported(found, "short gap: 1 samples bridged")
+    assert_reported(found, "short gap: 1 sample bridged")
 
 
 @pytest.mark.parametrize("shift_s", [0.03, 0.1, 0.1999, -0.07])
@@ -259,7 +259,7 @@ def fail(error: Exception) -> Change:
         (plant.dead, "NOT USED, dead: the same value for 86400 s"),
         (lambda r: plant.dead(r, 4711), "NOT USED, dead: the same value for 86400 s"),
         (lambda r: plant.other_rate(r, 1.6), r"NOT USED, sampling rate too low: 1.6 Hz allows freqmax <= 0.8 Hz"),
-        (constant_nan, "NOT USED, not finite: 432000 samples"),
+        (constant_nan, "NOT USED, not finite: 432,000 samples"),
         (lambda r: Record(), "NOT USED, no window"),
         (lambda r: Record([replace(r.segments[0], data=r.segments[0].data[:0])]), "NOT USED, no window"),
         (lambda r: Record(plant.cut(r, NOON, NOON + 800 * NS_PER_S)), "NOT USED, no window"),

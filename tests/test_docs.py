@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from seisloom.associate import by_likelihood
 from seisloom.associate.job import JobSettings
 from seisloom.associate.link import RESOLUTION
 from seisloom.associate.pipeline import FATES
+from seisloom.associate.plan import AssociationPlan
 from seisloom.associate.refine import RefineSettings
 from seisloom.associate.report import AssociationReport
 from seisloom.associate.uncertainty import FLAGS, QUALITY
 from seisloom.associate.windows import FEATURES
 from seisloom.catalog import ASSIGNMENT_COLUMNS, EVENT_COLUMNS
+from seisloom.compute.forecast import Forecast
+from seisloom.compute.prices import Bill, Prices
 from seisloom.config import CorrelationSettings
 from seisloom.export import FORMATS
+from seisloom.noise.estimate import Estimate
+from seisloom.noise.job_plan import Plan
+from seisloom.noise.job_time import DayTiming
+from seisloom.noise.rates import STAGES
+from seisloom.noise.stack_plan import StackPlan
+from seisloom.noise.tiles import Sharing
 from seisloom.stations import CSV_NAMES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -28,10 +39,10 @@ FILES, CONVENTIONS, HOW_PICKS, EVENTS = (
 
 
 def lines(heading: str, text: str) -> list[list[str]]:
-    """Cells of the rows of the tables under a heading, up to the next of its level."""
+    """Cells of the rows of the tables under a heading, up to the next of its level or above."""
     level = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
     assert level, heading
-    section = text[level.end() :].split(f"\n{level[1]} ")[0]
+    section = re.split(rf"\n#{{1,{len(level[1])}}} ", text[level.end() :])[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
 
 
@@ -40,7 +51,29 @@ def table(heading: str, text: str = FILES) -> dict[str, list[str]]:
     return {name: row[1:] for row in lines(heading, text) for name in re.findall(r"`([^`]+)`", row[0])}
 
 
+def own_fields(plan: type[Forecast]) -> list[str]:
+    """What a plan has that not every plan has."""
+    return [f.name for f in fields(plan) if f.name not in {common.name for common in fields(Forecast)}]
+
+
 SETTINGS = table("params.csv")
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Prices", Prices.model_fields),
+        (
+            "The plan of a job",
+            [*STAGES, *(f.name for kind in (Plan, Estimate, DayTiming, Sharing, Bill) for f in fields(kind))],
+        ),
+        ("The plan of a stack", own_fields(StackPlan)),
+        ("The plan of an association", own_fields(AssociationPlan)),
+    ],
+)
+def test_every_key_of_a_plan_and_its_prices_is_documented(heading: str, names: Iterable[str]) -> None:
+    text = " ".join(" ".join(row) for row in lines(heading, FILES))
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("name", CorrelationSettings.model_fields)
@@ -48,9 +81,10 @@ def test_setting_is_documented_with_its_default_unit_and_meaning(name: str) -> N
     assert name in SETTINGS, f"docs/reference/files.md has no row for the setting {name}"
     default, unit, meaning = SETTINGS[name]
     value = CorrelationSettings.model_fields[name].default
-    written = {None: "–", True: "true", False: "false"}.get(value) if not isinstance(value, float) else f"{value:g}"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    written = f"{value:g}" if number else {None: "–", True: "true", False: "false"}.get(value)
     assert default == (written or value)
-    assert bool(unit) == (isinstance(value, float) or value is None), "numbers have a unit, choices have none"
+    assert bool(unit) == (number or value is None), "numbers have a unit, choices have none"
     assert meaning
 
 
@@ -85,7 +119,8 @@ def test_every_column_of_the_catalogue_is_documented_in_its_order(heading: str, 
 
 
 def test_every_fate_of_a_pick_and_key_of_the_report_is_documented() -> None:
-    assert set(table("report.txt, report.json")) == {*FATES, *(f.name for f in fields(AssociationReport))}
+    described = set(table("report.txt, report.json")) - set(table("What was learned"))
+    assert described == {*FATES, *by_likelihood.FATES, *(f.name for f in fields(AssociationReport))}
 
 
 def test_limits_of_the_quality_letters_are_those_of_the_code() -> None:

@@ -264,13 +264,14 @@ def test_association_tutorial_runs_and_leaves_the_documented_files(association_t
     figures = {path.name for path in (association_tutorial / "catalog").glob("event-*.png")}
     assert len(figures) == 3
     made = {f"{path.name}/" * path.is_dir() or path.name for path in (association_tutorial / "catalog").iterdir()}
-    assert made - figures == documented - {"event-N.png", "unfinished/"}
+    assert made - figures == documented - {"event-N.png", "unfinished/", ".associate/", ".running", "model/"}
+    assert (association_tutorial / "links" / "model" / "best.pt").exists()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in GOES_ON and runs(page)])
 def test_page_runs(page: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = TEXTS[page]
-    for name, server in {"fdsn:": "data_centre", "--source s3:": "bucket"}.items():
+    for name, server in {"fdsn:": "data_centre", "--source s3:": "bucket", "--out s3:": "bucket"}.items():
         if name in text:
             request.getfixturevalue(server)
     folder = tmp_path / "work"

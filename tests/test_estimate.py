@@ -12,23 +12,38 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
+from seisloom.compute.crew import START_S
 from seisloom.config import CorrelationSettings
 from seisloom.errors import InputError
 from seisloom.jobs import Limits, Sources
-from seisloom.noise import estimate as module
-from seisloom.noise.estimate import Rates, estimate, measure_rates, past_factor, sampling_rates
+from seisloom.noise.estimate import Estimate, one_a_channel, sampling_rates
+from seisloom.noise.estimate import estimate as of_days
+from seisloom.noise.job_pace import past_factor
+from seisloom.noise.job_time import DayLoad
+from seisloom.noise.pairs import channel_pairs
 from seisloom.noise.pipeline import correlate, day_range
+from seisloom.noise.plan import make_plan
+from seisloom.noise.rates import Rates, measure_rates
 from seisloom.noise.report import DayReport
+from seisloom.noise.tiles import DaySize
 from seisloom.stations import validate
 from seisloom.storage import Storage
 from seisloom.waveforms import ChannelQuery, open_source
-from seisloom.web.api.estimate import START_S
 from seisloom.web.services import Services
 from tests.jobs import channel_table, noise_source, objects, small_settings
 from tests.web_support import api_client
 
-RATES = Rates(response_s=0.5, channel_s=0.1, product_s=1e-3, pair_s=1e-4)
+RATES = Rates(
+    response_s=0.5, reading_s=0.1, spectra_s=0.1, product_s=1e-3, inverse_s=1e-4, writing_s=1e-4, store_s=1e-2
+)
+DAY_S = (12 * 0.2 + 12**2 / 2 * 1e-3 + 66 * 1e-4) / 2 + 66 * 1e-4
+"""A day of 12 channels by these rates on two cores, of which one writes."""
 DAYS = day_range("2024-03-01", "2024-03-02")
+
+
+def estimate(channels: pd.DataFrame, settings: CorrelationSettings, days: pd.DatetimeIndex) -> Estimate:
+    table = one_a_channel(channels)
+    return of_days(channels, settings, days, DaySize.of(len(table), len(channel_pairs(table, settings)), settings))
 
 
 @pytest.mark.parametrize(
@@ -82,11 +97,11 @@ def test_band_codes() -> None:
 
 
 def test_memory_is_that_of_the_spectra() -> None:
-    plan = module.make_plan(small_settings())
+    plan = make_plan(small_settings())
     frequencies = len(plan.weight)
-    assert estimate(channel_table(3), small_settings(), DAYS).memory_bytes == frequencies * 3 * 96 * 8
+    assert estimate(channel_table(3), small_settings(), DAYS).spectra_bytes == frequencies * 3 * 96 * 8
     twice = small_settings(measure="deconvolution")
-    assert estimate(channel_table(3), twice, DAYS).memory_bytes == frequencies * 3 * 96 * 16
+    assert estimate(channel_table(3), twice, DAYS).spectra_bytes == frequencies * 3 * 96 * 16
 
 
 def test_no_pairs_are_said_so() -> None:
@@ -107,47 +122,49 @@ def test_no_pairs_are_said_so() -> None:
     ],
 )
 def test_rates_of_every_kind_of_job(values: dict[str, Any]) -> None:
-    rates = measure_rates(small_settings(**values), 4.0, workers=2)
-    assert rates.channel_s > 0
-    assert rates.pair_s > 0
+    rates = measure_rates(small_settings(**values), 4.0, 5, threads=2)
+    for name in ("reading_s", "spectra_s", "inverse_s", "writing_s"):
+        assert getattr(rates, name) > 0, name
     assert (rates.product_s > 0) == (values.get("keep") != "window")
     assert rates.response_s >= 0
-    assert measure_rates(small_settings(**values), 4.0, workers=2) is rates  # tried once
+    assert measure_rates(small_settings(**values), 4.0, 5, threads=2) is rates  # tried once
 
 
 def test_more_work_takes_longer() -> None:
     """By more than a busy machine can hide."""
-    quick = measure_rates(small_settings(), 4.0, workers=1)
-    longer = measure_rates(small_settings(fs=40.0, freqmax=15.0, cc_len=3600.0, maxlag=120.0), 100.0, workers=1)
-    assert longer.channel_s > 3 * quick.channel_s
-    assert longer.pair_s > 2 * quick.pair_s
+    quick = measure_rates(small_settings(), 4.0, 5, threads=1)
+    longer = measure_rates(small_settings(fs=40.0, freqmax=15.0, cc_len=3600.0, maxlag=120.0), 100.0, 5, threads=1)
+    assert longer.spectra_s > 3 * quick.spectra_s
+    assert longer.inverse_s > 2 * quick.inverse_s
 
 
 def test_time_is_about_that_of_a_run(tmp_path: Path) -> None:
     """Within a factor of eight: the machines of tests are busy, and a mistake of units is larger."""
     settings, source = CorrelationSettings(fs=4, freqmax=1.5, response="none", maxlag=100), noise_source(10, 2)
-    rates = measure_rates(settings, 4.0, workers=1)
+    rates = measure_rates(settings, 4.0, 10, threads=1)
     summary = correlate(source.table, settings, source, tmp_path / "w", "2024-03-01", "2024-03-02", workers=1)
     took = min(day.seconds for day in summary.days)
-    assert took / 8 < rates.day_s(10, 45) < took * 8
+    assert took / 8 < DayLoad(rates.day(10, 45)).seconds(1) < took * 8
 
 
 def test_factor_of_past_days() -> None:
-    said = RATES.day_s(10, 45)
+    said = DayLoad(RATES.day(10, 45)).seconds(2)
     days = [
         DayReport("2024-03-01", 45, 1, 10, 3 * said),
         DayReport("2024-03-02", 45, 1, 10, 5 * said),
         DayReport("2024-03-03", seconds=99.0),
     ]
-    assert past_factor(days, RATES) == pytest.approx(4)
-    assert past_factor(days[2:], RATES) is None
-    assert past_factor([], RATES) is None
+    assert past_factor(days, RATES, 2) == pytest.approx(4)
+    assert past_factor(days[2:], RATES, 2) is None
+    assert past_factor([], RATES, 2) is None
 
 
 class TestApi:
     @pytest.fixture(autouse=True)
     def no_trial(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("seisloom.web.api.estimate.measure_rates", lambda *_: RATES)
+        monkeypatch.setattr("seisloom.noise.job_pace.measure_rates", lambda *_: RATES)
+        monkeypatch.setattr("seisloom.compute.crew.cores", lambda: 2)
+        monkeypatch.setattr("seisloom.compute.choice.cores", lambda: 2)
 
     def rows(self, n: int = 12) -> list[dict[str, Any]]:
         table = open_source("synthetic:stations=12").channels(ChannelQuery()).head(n)
@@ -169,7 +186,7 @@ class TestApi:
         told = self.ask(api_client(Services(str(tmp_path))))
         assert (told["channels"], told["pairs"], told["days"]) == (12, 66, 10)
         assert told["download_bytes"] == 1.5 * 20 * 86_400 * 12 * 10
-        assert told["seconds"] == pytest.approx(START_S + 10 * RATES.day_s(12, 66) + 12 * 0.5, rel=0.05)
+        assert told["seconds"] == pytest.approx(START_S["serial"] + 10 * DAY_S + 12 * 0.5 / 2, rel=0.05)
         assert told["basis"] == "from a short run on this machine; without the download"
         assert told["exceeded"] == []
 
@@ -216,11 +233,11 @@ class TestApi:
     def test_finished_jobs_of_the_same_settings_and_source_count(self, tmp_path: Path) -> None:
         services = Services(str(tmp_path), Sources({"ours": "synthetic:stations=12"}))
         settings = CorrelationSettings()
-        finish(services, settings, "synthetic:stations=12", seconds=3 * RATES.day_s(12, 66))
+        finish(services, settings, "synthetic:stations=12", seconds=3 * DAY_S)
         api = api_client(services)
         told = self.ask(api, source="ours")
-        assert told["seconds"] == pytest.approx(30 * RATES.day_s(12, 66), rel=0.05)
-        assert told["basis"].startswith("from finished jobs of these settings and this source; with making the records")
+        assert told["seconds"] == pytest.approx(START_S["serial"] + 30 * DAY_S + 12 * 0.5 / 2, rel=0.05)
+        assert told["basis"].startswith("from finished days of these settings and this source; with making the records")
         for other in ({"source": "fdsn:INGV"}, {"source": "ours", "settings": {"fs": 5}}):
             assert self.ask(api, **other)["basis"].startswith("from a short run")
 

@@ -330,7 +330,7 @@ def test_too_large_however_small(inventory, stream) -> None:
 def test_never_more_at_once_than_parallel(source, server, monkeypatch) -> None:
     made = []
     monkeypatch.setattr(fdsn_client, "Client", lambda *a, **k: made.append(Client(*a, **k)) or made[-1])
-    server.faults = [Fault("dataselect/1/query", math.inf, delay_s=0.03)]
+    server.faults = [Fault("dataselect/1/query", math.inf, delay_s=0.2)]
     with ThreadPoolExecutor(12) as pool:
         records = list(pool.map(lambda _: source.fetch("AA.S1..BHZ", T0, T0 + HOUR), range(12)))
     assert all(r.segments for r in records)

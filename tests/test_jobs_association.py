@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seisloom.associate import preview, trained
+from seisloom.associate import parts, preview, trained
 from seisloom.associate.job import JobSettings, associate_picks
 from seisloom.associate.predict import link_probabilities
 from seisloom.associate.train import _Run
@@ -150,6 +150,27 @@ def test_preliminary_events_change_nothing_and_are_events_of_the_catalogue(prepa
     assert (apart_s.min(axis=1) < 1.0).mean() > 0.9  # few are none
     assert len(np.unique(apart_s.argmin(axis=1))) == len(early)  # none comes twice
     assert (apart_s.min(axis=0) < 1.0).sum() > 0.8 * len(final)  # few are missed before the end
+
+
+def test_preliminary_events_of_parts_change_nothing_and_are_events_of_the_catalogue(
+    prepared: Prepared, eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_PART_PICKS", 100)
+    inputs = (read_picks(prepared.picks), read_sites(prepared.stations), read_velocity_model(prepared.velocity))
+    shown: list[pd.DataFrame] = []
+    found = associate_picks(*inputs, JobSettings(region=REGION), preview=shown.append)
+    without = associate_picks(*inputs, JobSettings(region=REGION))
+    pd.testing.assert_frame_equal(found.catalog.events, without.catalog.events, check_exact=True)
+    assert len(shown) > 2
+    early, final = pd.concat(shown), without.catalog.events
+    assert list(early.columns) == list(final.columns)
+    ordered = early.sort_values("time")
+    together = pd.merge_asof(ordered, final, on="time", tolerance=pd.Timedelta("1s"), direction="nearest")
+    same = together.dropna(subset="event_id_y")
+    assert len(same) > 0.9 * len(early)
+    assert len(same) > 0.9 * len(final)
+    assert (same["latitude_x"] - same["latitude_y"]).abs().median() < 0.01
+    assert (same["n_picks_x"] == same["n_picks_y"]).mean() > 0.8
 
 
 def test_looking_takes_a_bounded_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

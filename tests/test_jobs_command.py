@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import typer
 
-from seisloom.cli import service_options as options
+from seisloom.cli.service_options import ServiceOptions, with_service_options
 from seisloom.errors import InputError
 from seisloom.jobs import Board, Limits, submit
 from seisloom.jobs.board import STALE_AFTER_S
@@ -55,18 +56,27 @@ def test_a_workspace_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_sources_that_jobs_may_name() -> None:
-    sources = options.make_sources("tiny", [f"tiny={SPEC}", "local = sds:/srv/a=b"], True)
+    sources = ServiceOptions("tiny", [f"tiny={SPEC}", "local = sds:/srv/a=b"], allow_private=True).sources()
     assert sources.archives == {"tiny": SPEC, "local": "sds:/srv/a=b"}
     assert (sources.default, sources.allow_private) == ("tiny", True)
     for default in ("demo", "fdsn:SCEDC", "sds:/srv/data", None):
-        assert options.make_sources(default, None, False).default == default
+        assert ServiceOptions(default).sources().default == default
     with pytest.raises(InputError):
-        options.make_sources("fdsn", None, False)
+        ServiceOptions("fdsn").sources()
 
 
 def test_the_defaults_are_those_of_the_library() -> None:
-    of_command = options.make_limits(
-        options.MAX_CHANNELS, options.MAX_PAIRS, options.MAX_DAYS, options.MAX_PICKS, options.MAX_TRAIN
-    )
-    assert asdict(of_command) == asdict(Limits())
-    assert options.STALE_S == STALE_AFTER_S
+    assert asdict(ServiceOptions().limits()) == asdict(Limits())
+    assert ServiceOptions().stale == STALE_AFTER_S
+
+
+def test_workers_of_the_app_are_given_its_options() -> None:
+    given = ["--source", "a", "--archive", "a=demo:", "--archive", "b=sds:x y", "--allow-private", "--max-days", "12"]
+    told: list[ServiceOptions] = []
+    app = typer.Typer()
+    app.command()(with_service_options(lambda service: told.append(service)))
+    for _ in range(2):
+        app(given, standalone_mode=False)
+        given = told[-1].arguments()
+    assert told[0] == told[1] == ServiceOptions("a", ["a=demo:", "b=sds:x y"], allow_private=True, max_days=12)
+    assert ServiceOptions().arguments()[:2] == ["--memory", "6.0"]  # what is not given is left out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seisloom.jobs import Board
-from seisloom.jobs.upkeep import Foreign, folders, listing, sweep
+from seisloom.jobs.upkeep import Foreign, listing, sweep
 from seisloom.storage import Storage
 from tests.job_workers import names, tiny_request
 from tests.object_stores import NewWorkspace
@@ -218,10 +218,10 @@ def test_idle_looks_cost_one_listing_of_folders(tmp_path: Path) -> None:
 
 def test_listings(object_store: NewWorkspace) -> None:
     storage = Storage(object_store(), create=True)
-    assert folders(storage, "incoming") == set()
+    assert storage.folders("incoming") == set()
     put(storage, "a", {"x.csv": b"123", "y.csv": b""})
     put(storage, "ab", {"z": b""})
-    assert folders(storage, "incoming") == {"a", "ab"}
+    assert storage.folders("incoming") == {"a", "ab"}
     held = listing(storage, "incoming/a")
     assert {name: size for name, (size, *_) in held.items()} == {"x.csv": 3, "y.csv": 0}
     put(storage, "a", {"x.csv": b"456"})

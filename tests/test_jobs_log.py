@@ -41,7 +41,7 @@ def state_by_hand(history: list[dict[str, Any]]) -> str | None:
             state = "deleted"
         elif name == "retried" and state in ENDED:
             state = "waiting"
-        elif name == "claimed" and state in ("waiting", "running"):
+        elif (name == "claimed" and state in ("waiting", "running")) or (name == "joined" and state == "waiting"):
             state = "running"
         elif name == "released" and state == "running":
             state = "waiting"

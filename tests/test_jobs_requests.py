@@ -67,6 +67,22 @@ def test_an_association_comes_back_as_it_was_submitted(storage: Storage) -> None
     assert (back.options, back.name, back.model) == (options, "Umbria", None)
 
 
+def test_every_option_of_an_association_is_documented_with_its_default() -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/jobs.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    told: dict[str, str] = {}
+    for names, defaults in rows:
+        several = [name.strip(" `") for name in names.split(",")]
+        values = [value.strip(" `") for value in defaults.split(",")]
+        told |= dict(zip(several, values, strict=True))
+    for name, field in AssociationOptions.model_fields.items():
+        assert name in told, name
+        if field.default is not None:
+            assert told[name] == (
+                str(field.default).lower() if field.default is True else f"{field.default}".removesuffix(".0")
+            )
+
+
 def test_without_a_card_the_days_are_those_of_the_stations(storage: Storage) -> None:
     request = correlation(storage, place(storage))
     assert (request.start, request.end, request.source, request.name) == ("2024-03-01", "2024-03-04", None, "")

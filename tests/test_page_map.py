@@ -279,6 +279,20 @@ def test_the_table_by_keyboard(page: Page, app: str, centre: FdsnServer) -> None
     page.locator(".sl-map-popup", has_text="IT.AQUI").wait_for()
 
 
+def test_the_table_is_light_or_dark_with_the_page(page: Page, app: str, centre: FdsnServer) -> None:
+    page.goto(address(app, centre))
+    status(page, "Found 12 channels")
+
+    def scheme() -> str:
+        # What draws check marks, scroll bars and fields of the table.
+        return str(page.locator(".ag-root-wrapper").evaluate("element => getComputedStyle(element).colorScheme"))
+
+    assert scheme() == "light"
+    page.get_by_role("button", name="Light or dark").click()
+    page.wait_for_function("() => document.body.dataset.agThemeMode === 'dark'")
+    assert scheme() == "dark"
+
+
 def test_a_popup_selects_and_shows_names_as_text(page: Page, app: str, centre: FdsnServer) -> None:
     page.goto(address(app, centre, network="IT"))
     status(page, "Found 4 channels")
@@ -316,6 +330,43 @@ def test_legend_hides_networks(page: Page, app: str, centre: FdsnServer) -> None
     page.mouse.move(*on_map(page, *PLACES["IT", "ROMA"]))
     page.wait_for_timeout(200)
     assert highlighted_on_map(page) == []
+
+
+MARKS = """async () => {
+    const element = getElement(document.querySelector('.sl-map').id.slice(1));
+    await element.ready;
+    const marks = element.marks;
+    const some = (group, n) => Array.from({ length: n }, (_, i) =>
+        ({ id: `${group}${i}`, latitude: (i % 170) - 85, longitude: i % 360, group }));
+    const colours = () => ['below', 'above'].map((name) => marks.layers.get(name).looks[0].colour);
+    const time = (change) => {
+        const began = performance.now();
+        change();
+        return performance.now() - began;
+    };
+    marks.setMarkers('below', some('X', 2));
+    marks.setMarkers('above', some('Y', 1));
+    const first = colours();
+    marks.setMarkers('above', [...some('Y', 4), ...some('X', 1)]);
+    const then = colours();
+    const found = ['X0', 'X1', 'nobody'].map((id) => marks.find(id)[0]?.name ?? null);
+    const many = some('Z', 100000);
+    const large = time(() => marks.setMarkers('below', many));
+    const small = Array.from({ length: 5 }, (_, k) => time(() => marks.setLines('line', [{ id: 'a', from: [0, 0], to: [k, 1] }])));
+    return { palette: marks.palette.slice(0, 2), first, then, found, large, small: Math.min(...small) };
+}"""
+
+
+def test_layers_share_their_colours_and_little_else(page: Page, app: str) -> None:
+    page.goto(app)
+    page.locator(".sl-map-legend").wait_for(state="attached")
+    told = page.evaluate(MARKS)
+    one, two = told["palette"]
+    assert told["first"] == [one, two]
+    assert told["then"] == [two, one]  # Y has become the more frequent
+    assert told["found"] == ["above", "below", None]
+    # A line beside very many markers costs what the line does.
+    assert told["small"] < told["large"] / 10
 
 
 @pytest.mark.page_faults("status of 422")

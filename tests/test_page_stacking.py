@@ -184,6 +184,19 @@ def test_the_old_picture_stays_until_the_new_one_is_there(page: Page, app: str) 
     assert not page.locator(".sl-picture-stale").count()
 
 
+def test_ratios_come_after_the_picture(page: Page, app: str, workspace: Path) -> None:
+    # Of a job that nobody has looked at: nothing is stacked yet.
+    put_job(Board(Storage(workspace)), "unseen", channel_table(3), 4).finish({})
+    page.goto(f"{app}/stacking?job=unseen&view=correlogram&pair=XX.S01..MHZ_XX.S02..MHZ")
+    settled(page)
+    cells = ".ag-center-cols-container [col-id=snr]"
+    page.wait_for_function(f"() => [...document.querySelectorAll('{cells}')].some((cell) => cell.innerText)")
+    data = open_correlations(workspace / "processed" / "unseen")
+    expected = stacked(data, "linear")["snr"].values[:, 0]
+    np.testing.assert_allclose([float(text) for text in page.locator(cells).all_inner_texts()], expected, atol=0.05)
+    assert page.locator(".ag-row-selected [col-id=label]").inner_text() == "XX.S01 – XX.S02"
+
+
 def test_a_row_of_the_table_is_a_pair(page: Page, app: str) -> None:
     page.goto(f"{app}/stacking?job=done&view=correlogram")
     settled(page)

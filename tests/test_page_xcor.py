@@ -208,7 +208,7 @@ def test_cancel_retry_and_delete(xcor: Page, served: tuple[Serving, Path]) -> No
     xcor.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(panel(xcor, "Stopped")).to_be_hidden()
     expect(xcor.locator(f"[data-job='{job}']")).to_have_count(0)
-    assert "job=" not in xcor.url
+    expect(xcor).not_to_have_url(re.compile("job="))
     assert not (workspace / "incoming" / job).exists() or not any((workspace / "incoming" / job).iterdir())
 
 

@@ -678,7 +678,7 @@ def workspace(tmp_path_factory, twelve) -> Path:
     for day in range(len(times)):
         writer = ArchiveWriter(group, slice(day, day + 1))
         writer.append(twelve["ccf"].values[:, day : day + 1])
-        writer.flush()
+        writer.close()
     group["count"][:] = twelve["count"].values
     return folder
 

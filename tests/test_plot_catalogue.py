@@ -74,6 +74,42 @@ def words(figure: Figure) -> str:
 # --- the map ----------------------------------------------------------------------------------------------
 
 
+def sizes(figure: Figure, axes: int) -> dict[tuple[float, ...], float]:
+    """Place -> size of the events in one of the axes."""
+    found = [c for c in figure.axes[axes].collections if isinstance(c, PathCollection) and c.get_array() is not None]
+    area = np.broadcast_to(found[0].get_sizes(), len(found[0].get_offsets()))
+    return {tuple(place): float(size) for place, size in zip(np.asarray(found[0].get_offsets()), area, strict=True)}
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_larger_magnitudes_have_wider_dots():
+    events = cloud(60).assign(magnitude=np.linspace(0.0, 3.0, 60))
+    events.loc[0, "magnitude"] = np.nan
+    figure = seismicity_map(events, ring_sites())
+    for axes, names in ((0, ("longitude", "latitude")), (1, ("longitude", "depth_km")), (2, ("depth_km", "latitude"))):
+        drawn = sizes(figure, axes)
+        area = np.array([drawn[place] for place in events[list(names)].itertuples(index=False, name=None)])
+        assert (np.diff(area[1:]) >= 0).all()
+        assert area[0] == area.min()
+        # Ten times the area for 2.5 magnitudes, of what neither end has cut off.
+        middle = events["magnitude"].between(1.0, 2.9)
+        np.testing.assert_allclose(
+            np.polyfit(events["magnitude"][middle], np.log10(area[middle]), 1)[0], 0.4, atol=1e-6
+        )
+    assert legend(figure)[:-1] == ["M 0", "M 1", "M 2", "M 3"]
+
+
+@pytest.mark.parametrize("magnitude", [None, np.nan])
+def test_without_magnitudes_all_dots_are_the_same(magnitude: float | None):
+    events = cloud(60) if magnitude is None else cloud(60).assign(magnitude=magnitude)
+    figure = seismicity_map(events, ring_sites())
+    assert len(set(sizes(figure, 0).values())) == 1
+    assert legend(figure)[0] == "event"
+
+
 def test_events_are_where_the_table_says_in_map_and_sections():
     events = cloud(200)
     figure = seismicity_map(events, ring_sites())

@@ -234,7 +234,7 @@ def test_one_missing_sample_is_bridged(dtype, gain):
     whole = Segment(whole.start_ns, 20.0, whole.data.astype(dtype))
     series, said, plan = run([cut(whole, 0, 5000), cut(whole, 5000.05, 10_800)], s)
     assert hours(series, plan) == [(1.0, 4.0)]
-    assert said == ["short gap: 1 samples bridged by a straight line"]
+    assert said == ["short gap: 1 sample bridged by a straight line"]
     assert deviation(series, plan, s, gain) < 1e-4
 
 
@@ -290,14 +290,14 @@ def test_samples_that_are_not_numbers_are_missing():
     series, said, plan = run([Segment(whole.start_ns, 20.0, data)], s)
     assert hours(series, plan) == [(1.0, 2.0), (2.028, 4.0)]
     assert said == [
-        "not finite: 2000 samples, treated as missing",
+        "not finite: 2,000 samples, treated as missing",
         "gap or clock jump: 100 s of time without samples",
     ]
     assert deviation(series, plan, s) < 1e-4
     data[150_000] = -np.inf
     bridged, said, _ = run([Segment(whole.start_ns, 20.0, data)], s)
     assert bridged.ranges == series.ranges
-    assert said[0] == "not finite: 2001 samples, treated as missing"
+    assert said[0] == "not finite: 2,001 samples, treated as missing"
     assert np.max(np.abs(bridged.samples - series.samples)) < 0.01 * np.max(np.abs(series.samples))
     nothing, _, _ = run([Segment(whole.start_ns, 20.0, np.full(100_000, np.nan))], s)
     assert nothing.ranges == []
@@ -310,7 +310,7 @@ def test_not_finite_and_overlapping():
     holed = Segment(whole.start_ns, 20.0, np.where(np.arange(216_000) // 2000 == 30, np.nan, whole.data))
     series, said, plan = run([holed, cut(whole, 1000, 4000)], s)
     assert hours(series, plan) == [(1.0, 4.0)]
-    assert said == ["not finite: 2000 samples, treated as missing"]
+    assert said == ["not finite: 2,000 samples, treated as missing"]
     assert deviation(series, plan, s) < 1e-4
 
 

@@ -7,7 +7,6 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -119,11 +118,11 @@ def buckets(server: str, objects: dict[str, dict[str, bytes]]) -> str:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variables of the machine, and waits of milliseconds."""
+    """No variables of the machine, and no long waits."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    backoff = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=5), "base": 2}
-    monkeypatch.setattr(s3, "RETRY", {"max_retries": 3, "retry_timeout": timedelta(seconds=5), "backoff": backoff})
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("SEISLOOM_STORE_PATIENCE", "0")
 
 
 @pytest.fixture
@@ -184,6 +183,20 @@ def test_what_is_signed(samples, monkeypatch, rest, variables, signed) -> None:
     assert store.signed == [signed]
 
 
+def test_who_pays(samples: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the requester, unless told; who has no account cannot."""
+    with Faulty(mseed("CI.CCA..BHN", samples[:DAY_SAMPLES]), 0, 200) as store:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        with pytest.raises(InputError, match=r"source s3:s3://south\?layout=scedc&requester=pays: .*credentials"):
+            S3Source("s3://south?layout=scedc&requester=pays")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+        for option in ("", "&requester=pays"):
+            S3Source(f"s3://south?layout=scedc{option}").fetch("CI.CCA..BHN", T0, T0 + DAY_NS)
+    assert store.payers == [None, "requester"]
+    assert store.signed == [True, True]
+
+
 @pytest.mark.parametrize(("name", "channel_id"), [("scedc", "CI.CCA..BHN"), ("ncedc", "NC.KBG..HHZ")])
 def test_public_buckets_are_not_led_astray(buckets, samples, monkeypatch, name, channel_id) -> None:
     """An endpoint and credentials in the environment are for other buckets."""
@@ -239,7 +252,7 @@ def test_damaged_files(at: Any, samples: np.ndarray) -> None:
 
 
 def test_access_denied(at: Any) -> None:
-    with pytest.raises(SourceError, match=r"SHUT.*: access denied: check AWS_ACCESS_KEY_ID") as caught:
+    with pytest.raises(SourceError, match=r"SHUT.*: access denied: the credentials do not") as caught:
         at("s3://closed?layout=ncedc").fetch("BK.SHUT.00.HNZ", T0, T0 + DAY_NS)
     assert not isinstance(caught.value, NoDataError)
 
@@ -270,7 +283,7 @@ def test_no_such_bucket(at: Any) -> None:
 
 def test_store_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(SourceError, match="the store cannot be reached: check the network"):
+    with pytest.raises(SourceError, match="the store cannot be reached: check the endpoint"):
         S3Source("s3://south?layout=scedc").fetch("CI.CCA..BHN", T0, T0 + DAY_NS)
 
 
@@ -280,12 +293,14 @@ class Faulty:
     def __init__(self, data: bytes, times: float, status: int, cut: bool = False) -> None:
         self.requests = 0
         self.signed: list[bool] = []
+        self.payers: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests += 1
                 outer.signed.append("Authorization" in self.headers)
+                outer.payers.append(self.headers["x-amz-request-payer"])
                 failing = outer.requests <= times
                 self.send_response(status if failing else 200)
                 body = b"<Error><Code>SlowDown</Code></Error>" if failing and not cut else data
@@ -334,7 +349,16 @@ def test_connection_cut_in_mid_body(samples: np.ndarray, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     "rest",
-    ["", "iris", "s3://bucket", "s3://bucket?layout=mine", "https://bucket?layout=scedc", "s3://?layout=sds"],
+    [
+        "",
+        "iris",
+        "s3://bucket",
+        "s3://bucket?layout=mine",
+        "https://bucket?layout=scedc",
+        "s3://?layout=sds",
+        "s3://bucket?layout=sds&requester=me",
+        "s3://bucket?layout=sds&requestr=pays",
+    ],
 )
 def test_bad_specs(rest: str) -> None:
     with pytest.raises(InputError, match=r"use s3:scedc, s3:ncedc or s3://bucket/prefix\?layout=scedc\|ncedc\|sds"):

@@ -14,7 +14,7 @@ from seisloom.associate.scenario import Scenario
 from seisloom.associate.score import ceiling, ideal_assignment, match_events, score
 from seisloom.associate.simulate import simulate
 from seisloom.errors import InputError
-from tests.association import ring_network, uniform_times
+from tests.association import geodesics, ring_network, uniform_times
 
 labels = st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 4)), min_size=1, max_size=60)
 EXACT = Scenario(
@@ -174,7 +174,7 @@ def test_ideal_assignment_is_one_pick_per_phase_the_best_one(rng: np.random.Gene
 def _geometry(simulation, network, event):  # type: ignore[no-untyped-def]
     x, y, z = (simulation.events[c].to_numpy()[event] for c in ("x_km", "y_km", "depth_km"))
     s = simulation.picks.station
-    return np.hypot(x - network.x_km[s], y - network.y_km[s]), z + network.elevation_km[s]
+    return geodesics(network, x, y)[0][np.arange(len(s)), s], z + network.elevation_km[s]
 
 
 def test_ideal_assignment_drops_what_stays_small(rng: np.random.Generator) -> None:

@@ -17,7 +17,7 @@ from seisloom.associate.synthetic import CRUST, KINDS, synthetic_network, synthe
 from seisloom.errors import InputError, SettingsError
 from seisloom.picks import pick_arrays
 from seisloom.traveltime import travel_time
-from tests.association import VP, VS, ring_network, uniform_times
+from tests.association import VP, VS, geodesics, ring_network, uniform_times
 
 NETWORK = ring_network()
 TIMES = uniform_times(NETWORK)
@@ -34,8 +34,8 @@ def run(seed: int = 5, **settings: Any) -> Simulation:
 def geometry(simulation: Simulation, network: Network = NETWORK) -> tuple[np.ndarray, np.ndarray]:
     """(event, station): hypocentral distance in km and straight-ray travel time of P."""
     e = simulation.events
-    x, y, z = (e[name].to_numpy()[:, None] for name in ("x_km", "y_km", "depth_km"))
-    distance = np.sqrt((x - network.x_km) ** 2 + (y - network.y_km) ** 2 + (z + network.elevation_km) ** 2)
+    z = e["depth_km"].to_numpy()[:, None]
+    distance = np.hypot(geodesics(network, e["x_km"], e["y_km"])[0], z + network.elevation_km)
     return distance, distance / VP
 
 
@@ -358,9 +358,9 @@ def test_times_of_a_synthetic_network_reach_all_of_its_region() -> None:
     network = synthetic_network("subduction", np.random.default_rng(3))
     times = synthetic_times(network)
     x_min, x_max, y_min, y_max = network.box_km
-    corners = [np.hypot(x - network.x_km, y - network.y_km).max() for x in (x_min, x_max) for y in (y_min, y_max)]
-    assert max(corners) <= times.distance_step_km * (times.slowness.shape[3] - 1)
-    assert times.depth_min_km + times.depth_step_km * (times.slowness.shape[2] - 1) >= network.region.z_max
+    corners = [geodesics(network, x, y)[0].max() for x in (x_min, x_max) for y in (y_min, y_max)]
+    assert max(corners) <= times.distance_km[-1] + 0.1
+    assert times.depth_km[-1] >= network.region.z_max
     # Straight down under a station the time is the integral of slowness from it to the source.
     z = np.linspace(-network.elevation_km[7], 40.0, 100_001)
     expected = np.mean(1 / CRUST.velocity("P", 0.5 * (z[1:] + z[:-1]))) * (z[-1] - z[0])

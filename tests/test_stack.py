@@ -76,21 +76,21 @@ def reference_acf(rows: np.ndarray) -> np.ndarray:
     return np.fft.ifft(np.maximum(agreement, 0) * spectra.mean(axis=0)).real[:N_LAG]
 
 
-def s_transform(x: np.ndarray) -> np.ndarray:
-    """S(k, t) of the analytic signal of x as the sum over windowed frequencies, written out."""
-    spectrum = np.fft.fft(x, NFFT)
-    spectrum[NFFT // 2 + 1 :] = 0
+def s_transforms(rows: np.ndarray) -> np.ndarray:
+    """S(row, k, t) of the analytic signals of the rows as sums over windowed frequencies, written out."""
+    spectrum = np.fft.fft(rows, NFFT, axis=1)
+    spectrum[:, NFFT // 2 + 1 :] = 0
     voices = []
     waves = np.exp(2j * np.pi * np.outer(np.arange(NFFT), np.arange(NFFT)) / NFFT)
     for k in range(NFFT // 2 + 1):
         m = np.arange(-k, NFFT // 2 - k + 1)
         window = np.exp(-2 * np.pi**2 * m**2 / k**2) if k else (m == 0).astype(float)
-        voices.append((spectrum[k + m] * window) @ waves[m])
-    return np.array(voices)
+        voices.append((spectrum[:, k + m] * window) @ waves[m])
+    return np.stack(voices, axis=1)
 
 
 def reference_tf_pws(rows: np.ndarray) -> np.ndarray:
-    transforms = np.array([s_transform(row) for row in rows])
+    transforms = s_transforms(rows)
     weight = np.abs((transforms / np.abs(transforms)).mean(axis=0)) ** 2
     return np.fft.irfft((weight * transforms.mean(axis=0)).mean(axis=1), NFFT)[:N_LAG]
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+from seisloom.compute import ComputeError
 from seisloom.config import CorrelationSettings
 from seisloom.errors import InputError, WorkspaceError
-from seisloom.noise import stacking
+from seisloom.noise import archive, stack_task
 from seisloom.noise.archive import CORRELATIONS, create_archive, open_correlations, open_stacks, stack_names
 from seisloom.noise.pairs import channel_pairs, pair_table
 from seisloom.noise.pipeline import correlate
@@ -118,11 +121,35 @@ def test_sub_stacks_of_a_day_go_together(tmp_path: Path) -> None:
 
 def test_blocks_of_pairs_change_nothing_and_are_counted(days: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack_correlations(days, "robust", name="whole")
-    monkeypatch.setattr(stacking, "BLOCK_BYTES", 4 * N_DAYS * 81 * 4)
+    monkeypatch.setattr(stack_task, "BLOCK_BYTES", 4 * N_DAYS * 81 * 4)
     steps: list[tuple[int, int]] = []
     stack_correlations(days, "robust", name="blocks", progress=lambda *step: steps.append(step))
     assert steps == [(4, 6), (6, 6)]
     xr.testing.assert_identical(open_stacks(days, "blocks").load(), open_stacks(days, "whole").load())
+
+
+@pytest.mark.parametrize("period", ["all", "10 days"])
+def test_workers_make_the_same_bytes(days: Path, monkeypatch: pytest.MonkeyPatch, period: str) -> None:
+    for size in ("CHUNK_BYTES", "SHARD_BYTES"):
+        monkeypatch.setattr(archive, size, 4 * 81 * 2)  # two pairs, or one
+    some = ["*S00*", "*S01*"]
+    for name, compute in (("here", "serial"), ("there", "processes")):
+        told = Mock()
+        stack_correlations(days, "pws", period, some, name=name, progress=told, compute=compute, workers=2)
+        told.assert_called_with(5, 5)
+    here, there = (objects(days, f"stacks/{name}.zarr") for name in ("here", "there"))
+    assert {key.replace("/here.", "/there."): data for key, data in here.items()} == there
+    assert sum("/ccf/c/" in key for key in there) > 1
+
+
+def test_a_block_that_cannot_be_stacked_is_named(days: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of no account")
+
+    monkeypatch.setattr(stack_task, "stack", fail)
+    with pytest.raises(ComputeError, match=r"pairs 1 to 6: given up after 3 tries: ZeroDivisionError: of no account"):
+        stack_correlations(days, name="broken")
+    assert "broken" not in stack_names(Storage(days))
 
 
 # --- pairs and names ---
@@ -257,3 +284,13 @@ def test_periods_without_days_are_left_out() -> None:
     times = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-03-01"])
     groups = period_groups(times, "month")
     assert [(str(start.date()), i.tolist()) for start, i in groups] == [("2024-01-01", [0, 1]), ("2024-03-01", [2])]
+
+
+def test_a_name_that_is_used_again_is_used_without_a_word(tmp_path: Path) -> None:
+    source = noise_source(2, 1)
+    correlate(source.table, small_settings(), source, tmp_path, DAY)
+    stack_correlations(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stack_correlations(tmp_path)
+        assert "snr" in open_stacks(tmp_path).load()

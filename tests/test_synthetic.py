@@ -316,7 +316,7 @@ def test_threads_get_the_same_numbers_and_days_are_made_once(monkeypatch):
         assert len(first.segments[0].data) == 86_400, name
     for day in range(5):
         source.fetch(source.ids[0], DAY + day * DAY_NS, DAY + (day + 1) * DAY_NS)
-    assert len(source._days) == 2
+    assert len(source._kept) == 3
     assert len(made) == 5
 
 

@@ -23,7 +23,7 @@ from seisloom.associate.windows import (
 )
 from seisloom.errors import InputError
 from seisloom.picks.arrays import PickArrays, pick_arrays
-from tests.association import VP, VS, ring_network, ring_sites, uniform_times
+from tests.association import VP, VS, geodesics, ring_network, ring_sites, uniform_times
 
 Array = npt.NDArray[np.float64]
 NETWORK = ring_network()
@@ -66,9 +66,8 @@ def test_times_between_stations_never_exceed_the_way_between_them() -> None:
 
 def test_s_after_p_at_one_station_spans_the_distances_of_the_region() -> None:
     x0, x1, y0, y1 = NETWORK.box_km
-    across = np.maximum(np.abs(NETWORK.x_km - x0), np.abs(NETWORK.x_km - x1))
-    along = np.maximum(np.abs(NETWORK.y_km - y0), np.abs(NETWORK.y_km - y1))
-    farthest = np.sqrt(across**2 + along**2 + (NETWORK.region.z_max + NETWORK.elevation_km) ** 2)
+    corners = geodesics(NETWORK, [x0, x0, x1, x1], [y0, y1, y0, y1])[0]
+    farthest = np.hypot(corners.max(axis=0), NETWORK.region.z_max + NETWORK.elevation_km)
     delay = 1 / VS - 1 / VP  # the nearest source lies right below the station, at depth 0
     same = LIMITS[P_CHANNELS, S_CHANNELS]
     assert same[:, 0] == pytest.approx(NETWORK.elevation_km * delay, abs=1e-4)

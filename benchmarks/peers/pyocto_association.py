@@ -49,11 +49,14 @@ def run(job):
     stations = pd.read_csv(job["stations"]).rename(
         columns={"station": "id", "lat": "latitude", "lon": "longitude", "elevation_m": "elevation"}
     )
+    if "depth_m" in stations:
+        stations["elevation"] -= stations["depth_m"]
     octo.transform_stations(stations)
     began = time.process_time()
     events, assignments = octo.associate(picks[["station", "phase", "time"]].copy(), stations)
     spent = time.process_time() - began
-    octo.transform_events(events)
+    if len(events):
+        octo.transform_events(events)
     events = events.rename(columns={"idx": "event_id", "depth": "depth_km"})
     events = events.reindex(columns=["event_id", "time", "latitude", "longitude", "depth_km"])
     events.to_csv(out / "events.csv", index=False)

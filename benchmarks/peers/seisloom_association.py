@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ EVENTS_PER_HOUR = (10.0, 2000.0)
 
 
 def train(job: dict[str, Any]) -> None:
-    from seisloom.associate.job import make_study, window_settings
+    from seisloom.associate.by_links import window_settings
+    from seisloom.associate.job import make_study
     from seisloom.associate.stream import usual_variety
     from seisloom.associate.trained import train_for
     from seisloom.stations import read_sites
@@ -35,26 +37,36 @@ def train(job: dict[str, Any]) -> None:
 
 
 def run(job: dict[str, Any]) -> None:
-    import torch
-
     from seisloom.associate.job import JobSettings, associate_picks
     from seisloom.picks import read_picks
     from seisloom.stations import read_sites
     from seisloom.traveltime import read_velocity_model
 
-    torch.set_num_threads(job["threads"])
     out = Path(job["out"])
     out.mkdir(parents=True)
     tables = read_picks(job["picks"]), read_sites(job["stations"]), read_velocity_model(job["velocity"])
-    settings = JobSettings(region=_region(job), min_picks=job["n_min_picks"], n_threads=job["threads"])
+    settings = JobSettings(
+        region=_region(job),
+        min_picks=job["n_min_picks"],
+        n_threads=job["threads"],
+        **_method(job["method"], JobSettings),
+    )
     began = time.process_time()
-    catalog = associate_picks(*tables, settings, Path(job["model"])).catalog
+    catalog = associate_picks(*tables, settings, Path(job["model"]) if "model" in job else None).catalog
     spent = time.process_time() - began
     stamps = catalog.events["time"].to_numpy("datetime64[ns]").astype(np.int64) / 1e9
-    places = catalog.events[["event_id", "latitude", "longitude", "depth_km"]].assign(time=stamps)
-    places.to_csv(out / "events.csv", index=False)
-    catalog.assignments[["pick_index", "event_id"]].to_csv(out / "assignments.csv", index=False)
+    catalog.events.assign(time=stamps).to_csv(out / "events.csv", index=False)
+    catalog.assignments.to_csv(out / "assignments.csv", index=False)
     (out / "cost.json").write_text(json.dumps({"associate_cpu_s": spent}))
+
+
+def _method(name: str, settings: Any) -> dict[str, Any]:
+    """The setting that chooses the method, where there is a choice."""
+    if "method" in {field.name for field in fields(settings)}:
+        return {"method": name}
+    if name != "phaselink":
+        raise SystemExit("this version associates by a trained network alone: ask for --programs phaselink")
+    return {}
 
 
 def _region(job: dict[str, Any]) -> Any:

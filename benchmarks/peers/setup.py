@@ -1,8 +1,8 @@
-"""Makes the environments of the other programs: ``python -m benchmarks.peers.setup [noisepy] [msnoise] [pyocto]``.
+"""Makes the environments of the other programs: ``python -m benchmarks.peers.setup [noisepy] [msnoise] [pyocto] [gamma]``.
 
 Each is a virtual environment under benchmarks/.work/peers/, with every package at the version that was found to work
-(noisepy.txt, msnoise.txt, pyocto.txt). NoisePy and MSNoise need Python 3.10, the pins of PyOcto 3.11; what else had to
-be pinned is said in those files.
+(noisepy.txt, msnoise.txt, pyocto.txt, gamma.txt). NoisePy and MSNoise need Python 3.10, the pins of PyOcto and GaMMA 3.11;
+what else had to be pinned is said in those files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from pathlib import Path
 from benchmarks.peers.programs import default_python
 
 HERE = Path(__file__).parent
-DRIVERS = {"noisepy": "noisepy_day.py", "msnoise": "msnoise_day.py", "pyocto": "pyocto_association.py"}
-PYTHON = {"noisepy": (3, 10), "msnoise": (3, 10), "pyocto": (3, 11)}
+DRIVERS = {
+    "noisepy": "noisepy_day.py",
+    "msnoise": "msnoise_day.py",
+    "pyocto": "pyocto_association.py",
+    "gamma": "gamma_association.py",
+}
+PYTHON = {"noisepy": (3, 10), "msnoise": (3, 10), "pyocto": (3, 11), "gamma": (3, 11)}
 
 
 def make_environment(peer: str, base_python: str) -> Path:

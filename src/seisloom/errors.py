@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 
 
@@ -44,3 +45,10 @@ class WorkspaceError(SeisloomError):
 
 class MissingExtraError(SeisloomError, ImportError):
     """An optional dependency is needed; the message gives the pip command."""
+
+
+def described(error: Exception) -> str:
+    """An error that nobody foresaw in a line: what it is, and where in the code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"

@@ -18,6 +18,12 @@ def _geod() -> Any:
     return Geod(ellps="WGS84")
 
 
+def _projection(lat0: float, lon0: float) -> Any:
+    from pyproj import Proj
+
+    return Proj(proj="sterea", lat_0=lat0, lon_0=lon0, k=1, ellps="WGS84", units="km")
+
+
 def distance_azimuth(
     lat_a: npt.ArrayLike, lon_a: npt.ArrayLike, lat_b: npt.ArrayLike, lon_b: npt.ArrayLike
 ) -> tuple[Array, Array, Array]:
@@ -35,6 +41,24 @@ def local_xy(lat: npt.ArrayLike, lon: npt.ArrayLike, lat0: float, lon0: float) -
     """East and north of a point in km (azimuthal equidistant: distance and azimuth from it are exact)."""
     distance, azimuth, _ = distance_azimuth(lat0, lon0, lat, lon)
     return distance * np.sin(np.radians(azimuth)), distance * np.cos(np.radians(azimuth))
+
+
+def to_plane(lat: npt.ArrayLike, lon: npt.ArrayLike, lat0: float, lon0: float) -> tuple[Array, Array]:
+    """East and north of a point in km: the oblique stereographic projection of WGS84 (EPSG method 9809, scale 1).
+
+    Stereographic from Gauss's conformal sphere, so angles are kept everywhere, and distances follow in closed form
+    (``seisloom.associate.plane``). The opposite point of the Earth alone has no place in it.
+    """
+    lat, lon = np.broadcast_arrays(np.asarray(lat, float), np.asarray(lon, float))
+    x, y = _projection(lat0, lon0)(lon.ravel(), lat.ravel())
+    return np.reshape(x, lat.shape), np.reshape(y, lat.shape)
+
+
+def from_plane(x_km: npt.ArrayLike, y_km: npt.ArrayLike, lat0: float, lon0: float) -> tuple[Array, Array]:
+    """Latitude and longitude (degrees, in [-180, 180]) of a place in the plane of ``to_plane``."""
+    x, y = np.broadcast_arrays(np.asarray(x_km, float), np.asarray(y_km, float))
+    lon, lat = _projection(lat0, lon0)(x.ravel(), y.ravel(), inverse=True)
+    return np.reshape(lat, x.shape), np.reshape(lon, x.shape)
 
 
 def destination(

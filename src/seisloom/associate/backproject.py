@@ -17,6 +17,7 @@ from numba import njit
 from seisloom.associate.clusters import Clusters, make_clusters
 from seisloom.associate.locate_search import agreement_bound, node_times, sort_onsets
 from seisloom.associate.network import Network
+from seisloom.associate.plane import distances_km
 from seisloom.errors import InputError, SettingsError
 from seisloom.picks import PickArrays
 from seisloom.traveltime import TravelTimes
@@ -114,9 +115,10 @@ def _node_times(network: Network, times: TravelTimes, settings: BackprojectSetti
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     result = np.empty((n_nodes, 2 * network.n_stations), np.float32)
     node_times(times, network.x_km, network.y_km, nodes, result)
+    x, y, z = nodes.T
     for s in range(network.n_stations):
-        place = np.array([network.x_km[s], network.y_km[s], -network.elevation_km[s]])
-        distance = np.linalg.norm(nodes - place, axis=1)
+        epicentral = distances_km(x, y, network.x_km[s : s + 1], network.y_km[s : s + 1])[:, 0]
+        distance = np.hypot(epicentral, z + network.elevation_km[s])
         away = (distance > settings.max_pick_dist_km) | (distance < settings.min_pick_dist_km)
         result[away, 2 * s : 2 * s + 2] = np.inf
     return result

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from seisloom.associate.network import Network
+from seisloom.associate.plane import epicentral, epicentral_km
 from seisloom.picks import PickArrays
 from seisloom.traveltime import TravelTimes, travel_time
 
@@ -100,11 +101,9 @@ def prediction(
 ) -> tuple[float, float]:
     """Arrival time in a channel and its standard error (s): of the pick, the model and the hypocentre."""
     station, phase = channel // 2, channel % 2
-    dx, dy = hypocentre[0] - index.x_km[station], hypocentre[1] - index.y_km[station]
-    distance = math.sqrt(dx * dx + dy * dy)
+    distance, by_x, by_y = epicentral(hypocentre[0], hypocentre[1], index.x_km[station], index.y_km[station])
     travel, by_distance, by_depth = travel_time(times, phase, station, distance, hypocentre[2])
-    by_distance /= max(distance, 1e-6)
-    a, b, c = by_distance * dx, by_distance * dy, by_depth
+    a, b, c = by_distance * by_x, by_distance * by_y, by_depth
     v = covariance
     located = (
         a * a * v[0, 0] + b * b * v[1, 1] + c * c * v[2, 2] + v[3, 3]
@@ -138,7 +137,7 @@ def first_slot(index: Channels, channel: int, time: float) -> int:
 def nearest_first(index: Channels, hypocentre: Array, order: Integers, distance: Array) -> None:
     """Stations in the order of their distance from the epicentre."""
     for s in range(len(order)):
-        far = math.hypot(hypocentre[0] - index.x_km[s], hypocentre[1] - index.y_km[s])
+        far = epicentral_km(hypocentre[0], hypocentre[1], index.x_km[s], index.y_km[s])
         k = s
         while k > 0 and distance[k - 1] > far:
             distance[k] = distance[k - 1]

@@ -14,6 +14,7 @@ from seisloom.associate.clusters import Clusters
 from seisloom.associate.locate_kernels import Errors, locate_range
 from seisloom.associate.locate_search import Search, node_times
 from seisloom.associate.network import Network
+from seisloom.associate.plane import paths
 from seisloom.errors import InputError
 from seisloom.picks import PickArrays
 from seisloom.traveltime import TravelTimes
@@ -162,8 +163,9 @@ def _describe(
     event = np.repeat(np.arange(n), clusters.sizes)
     residual, sigma, weight = detail.T
     station, phase = picks.station[clusters.members], picks.phase[clusters.members]
-    east, north = network.x_km[station] - state[event, 0], network.y_km[station] - state[event, 1]
-    distance, azimuth = np.hypot(east, north), np.degrees(np.arctan2(east, north)) % 360.0
+    x, y, z, t0 = state.T
+    distance, azimuth = paths(x[event], y[event], network.x_km[station], network.y_km[station])
+    azimuth = (azimuth + network.north_deg(x, y)[event]) % 360.0
 
     def total(values: Array) -> Array:
         return np.bincount(event, values, n).astype(float)
@@ -181,7 +183,6 @@ def _describe(
     pairs = np.unique(event * network.n_stations + station)
     with np.errstate(invalid="ignore", divide="ignore"):
         rms = np.sqrt(total(weight * residual**2) / weight_sum)
-    x, y, z, t0 = state.T
     return Located(
         x, y, z, t0, rms, covariance, freedom, gap, nearest, n_p, clusters.sizes - n_p,
         np.bincount(pairs // network.n_stations, minlength=n), flags, residual, weight, distance, azimuth,
@@ -243,6 +244,7 @@ def _event_table(located: Located, clusters: Clusters, picks: PickArrays, networ
     """Events in the order of the clusters."""
     latitude, longitude = network.geographic(located.x_km, located.y_km)
     major, minor, azimuth = uncertainty.ellipse(located.covariance, located.freedom)
+    azimuth = (azimuth + network.north_deg(located.x_km, located.y_km)) % 180.0
     depth_error, time_error = (np.sqrt(located.covariance[:, k, k]) for k in (2, 3))
     since = pd.to_timedelta(np.round(located.time_s * 1e9), unit="ns")
     ratio = located.nearest_station_km / np.maximum(located.depth_km, 5.0)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from seisloom.associate.locate_search import Search, search_event
+from seisloom.associate.plane import epicentral
 from seisloom.traveltime import TravelTimes, travel_time
 
 Array = npt.NDArray[np.float64]
@@ -53,8 +54,7 @@ def misfit(
     """
     total = 0.0
     for i in range(len(time)):
-        dx, dy = state[0] - x[station[i]], state[1] - y[station[i]]
-        distance = math.hypot(dx, dy)
+        distance, by_x, by_y = epicentral(state[0], state[1], x[station[i]], y[station[i]])
         travel, by_distance, by_depth = travel_time(times, phase[i], station[i], distance, state[2])
         row = work[i]
         row[0] = time[i] - state[3] - travel
@@ -63,8 +63,7 @@ def misfit(
         inside = max(1.0 - u * u, 0.0)
         row[2] = inside * inside
         total += 1.0 - inside * row[2]
-        by_distance /= max(distance, 1e-6)
-        row[3], row[4], row[5], row[6] = by_distance * dx, by_distance * dy, by_depth, 1.0
+        row[3], row[4], row[5], row[6] = by_distance * by_x, by_distance * by_y, by_depth, 1.0
     return total
 
 

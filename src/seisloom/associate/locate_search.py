@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from seisloom.associate.plane import epicentral_km
 from seisloom.traveltime import TravelTimes, travel_time
 
 Array = npt.NDArray[np.float64]
@@ -44,7 +45,7 @@ def node_times(times: TravelTimes, x: Array, y: Array, nodes: Array, out: npt.ND
     """Travel times from every node to every channel."""
     for station in range(len(x)):
         for k in range(len(nodes)):
-            distance = math.hypot(nodes[k, 0] - x[station], nodes[k, 1] - y[station])
+            distance = epicentral_km(nodes[k, 0], nodes[k, 1], x[station], y[station])
             for phase in range(2):
                 out[k, 2 * station + phase] = travel_time(times, phase, station, distance, nodes[k, 2])[0]
 
@@ -182,7 +183,7 @@ def search_event(
                 cz = min(max(cz, search.low[2]), search.high[2])
                 for k in range(n):
                     i = order[k]
-                    distance = math.sqrt((cx - x[station[i]]) ** 2 + (cy - y[station[i]]) ** 2)
+                    distance = epicentral_km(cx, cy, x[station[i]], y[station[i]])
                     onset[k] = time[i] - travel_time(times, phase[i], station[i], distance, cz)[0]
                 if found == _BEAM and (
                     agreement_bound(onset, order, weight, cutoff, bins, bin_of) <= next_values[found - 1]

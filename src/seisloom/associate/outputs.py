@@ -8,37 +8,43 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from seisloom.catalog import Catalog, write_csv, write_hypoinverse, write_nonlinloc_obs, write_quakeml
-from seisloom.errors import InputError
+from seisloom.catalog import Catalog
+from seisloom.catalog.files import HYPOINVERSE, OBSERVATIONS, QUAKEML, CatalogFiles
 from seisloom.target import write_whole
 
 if TYPE_CHECKING:
-    from seisloom.associate.job import Result
     from seisloom.associate.report import AssociationReport
+    from seisloom.associate.result import Result
 
-OBSERVATIONS, HYPOINVERSE, QUAKEML = "observations.obs", "hypoinverse.arc", "catalog.xml"
+__all__ = ["HYPOINVERSE", "OBSERVATIONS", "QUAKEML", "write_catalog", "write_report", "write_result"]
+
 REPORT, REPORT_JSON = "report.txt", "report.json"
+EVIDENCE = "evidence.npz"
 
 
 def write_result(result: Result, folder: str | Path) -> None:
-    """The catalogue and the report of an association; what could not be written becomes a note of the report."""
+    """The catalogue, the report and what verdicts rest on; what could not be written becomes a note of the report."""
     stations = list(result.study.network.ids)
     result.report.warnings.extend(write_catalog(result.catalog, result.picks, folder, stations))
     write_report(result.report, folder)
+    _write_evidence(result, Path(folder) / EVIDENCE)
+
+
+def _write_evidence(result: Result, path: Path) -> None:
+    """What ``seisloom explain`` reads; another method has none, and that of an earlier run goes."""
+    if result.judged is None:
+        path.unlink(missing_ok=True)
+        return
+    from seisloom.associate.state import state_of, write_state
+
+    write_state(state_of(result), path)
 
 
 def write_catalog(catalog: Catalog, picks: pd.DataFrame, folder: str | Path, stations: list[str]) -> list[str]:
     """events.csv, assignments.csv, QuakeML, NonLinLoc observations and HypoInverse phases; what could not be written."""
-    folder = Path(folder)
-    write_csv(catalog, folder)
-    write_quakeml(catalog, picks, folder / QUAKEML)
-    write_nonlinloc_obs(catalog, picks, folder / OBSERVATIONS, stations)
-    try:
-        write_hypoinverse(catalog, picks, folder / HYPOINVERSE)
-    except InputError as error:  # a format of short names: the others hold everything
-        (folder / HYPOINVERSE).unlink(missing_ok=True)  # of an earlier run
-        return [str(error)]
-    return []
+    with CatalogFiles(folder, stations) as files:
+        files.add(catalog, picks)
+    return files.notes
 
 
 def write_report(report: AssociationReport, folder: str | Path) -> None:

@@ -6,25 +6,27 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from seisloom.associate.backproject import BackprojectSettings
+from seisloom.associate.by_links import run
 from seisloom.associate.dataset import WindowSet, WindowSettings, read_dataset, write_dataset
-from seisloom.associate.job import Result, run
+from seisloom.associate.dataset_task import Simulated, window_blocks
 from seisloom.associate.models import ModelConfig, StackedGRU
 from seisloom.associate.network import Network, Region, make_network, region_around
 from seisloom.associate.outputs import write_result
 from seisloom.associate.pipeline import AssociationSettings, Progress
 from seisloom.associate.refine import RefineSettings
+from seisloom.associate.result import Result
 from seisloom.associate.scenario import Scenario
 from seisloom.associate.sources import DatasetSource
-from seisloom.associate.stream import Variety, stream_windows
+from seisloom.associate.stream import Variety
 from seisloom.associate.study import Study, check_enough, check_region, farthest_km, ordered_sites, pick_set
 from seisloom.associate.train import Step, Trained, TrainSettings, train
 from seisloom.associate.trained import model_facts, open_model
 from seisloom.associate.windows import FeatureKind
 from seisloom.catalog import Catalog, write_nonlinloc_obs
+from seisloom.compute import Compute
 from seisloom.config.phaselink import PhaselinkParams
 from seisloom.config.phaselink_keys import Step as StepName
 from seisloom.errors import InputError
@@ -48,14 +50,15 @@ _SLACK_S = 0.5
 _STUDY = ("station_file", "tt_table|velocity_model")
 
 
-def dataset(params: PhaselinkParams, progress: Callable[[int], None] | None = None) -> str:
-    """Write the training set that ``params`` describe; a sentence about it."""
+def dataset(
+    params: PhaselinkParams, progress: Callable[[int], None] | None = None, compute: Compute | None = None
+) -> str:
+    """Write the training set that ``params`` describe; a sentence about it. It is the same whatever it is computed on."""
     study = open_study(params, "dataset")
     windows = windows_of(params)
     variety = variety_of(params, study.network.n_stations)
-    stream = stream_windows(
-        variety, study.network, study.times, study.limits(windows), windows, np.random.default_rng(params.seed)
-    )
+    simulated = Simulated(variety, study.network, study.times, study.limits(windows), windows, params.seed)
+    stream = window_blocks(simulated, params.n_train_samp, compute or Compute())
     made = model_facts(study, windows) | {"seed": params.seed, "scenario": repr(variety)}
     x, y = Path(params.training_dset_X), Path(params.training_dset_Y)
     write_dataset(x, y, params.n_train_samp, stream, made, progress)
@@ -101,7 +104,7 @@ def evaluate(params: PhaselinkParams, progress: Progress | None = None) -> Resul
     torch.set_num_threads(params.n_threads)
     model, windows, warnings = open_model(params.path("model_file"), study, windows_of(params, "published"), device)
     settings = settings_of(params, windows)
-    check_enough(picks, settings.refine)
+    check_enough(picks, settings.refine.n_min_det, settings.refine.n_min_det_p, settings.refine.n_min_det_s)
     warnings = [*([warning] if warning else []), *warnings]
     if params.stop_read_early and len(table) > FIRST_PICKS:
         warnings.append(

@@ -24,7 +24,7 @@ from seisloom.associate.preview import Preview, Wanted, watched
 from seisloom.associate.refine import RefineSettings, refine
 from seisloom.associate.windows import Limits
 from seisloom.picks import PickArrays
-from seisloom.traveltime import TravelTimes
+from seisloom.traveltime import TravelTimes, of_stations
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, what of it is done, and all of it."""
@@ -165,8 +165,7 @@ def _heard(picks: PickArrays, network: Network, times: TravelTimes) -> tuple[Pic
         y_km=network.y_km[stations],
         elevation_km=network.elevation_km[stations],
     )
-    levels = times.station_level[stations]
-    return picks._replace(station=number.astype(np.int32)), part, times._replace(station_level=levels)
+    return picks._replace(station=number.astype(np.int32)), part, of_stations(times, stations)
 
 
 def _fingerprint(

@@ -1,12 +1,13 @@
-"""Events of the part of the picks whose links are made, to look at while the rest is under way.
+"""Preliminary events of the picks that are done, to look at while the rest is under way.
 
-One round of refinement makes them, with nothing learnt: the catalogue has other events here and there, and replaces them.
+Of links that are made, one round of refinement makes them, with nothing learnt: the catalogue has other events here and there, and replaces them.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,18 +43,36 @@ class Wanted(NamedTuple):
     show: Preview
 
 
+class Looks:
+    """Says when preliminary events are due: not too often, and for no more than a share of the time."""
+
+    def __init__(self) -> None:
+        self._began = self._looked = time.monotonic()
+        self._spent = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a look."""
+        now = time.monotonic()
+        return now - self._looked >= EVERY_S and self._spent <= SHARE * (now - self._began)
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Within it the time counts as that of a look."""
+        began = time.monotonic()
+        yield
+        self._looked = time.monotonic()
+        self._spent += self._looked - began
+
+
 def watched(chunks: Iterator[Links], wanted: Wanted) -> Iterator[Links]:
     """The same links; on their way past, preliminary events are made of them now and then."""
-    part = _Part(wanted)
-    began = looked = time.monotonic()
-    spent = 0.0
+    part, looks = _Part(wanted), Looks()
     for links in chunks:
         part.add(links)
-        now = time.monotonic()
-        if now - looked >= EVERY_S and spent <= SHARE * (now - began):
-            part.look()
-            looked = time.monotonic()
-            spent += looked - now
+        if looks.due:
+            with looks.look():
+                part.look()
         yield links
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from seisloom.associate.pipeline import FATES, Association, fates
 from seisloom.associate.study import PickSet
 from seisloom.catalog import Catalog
 from seisloom.picks import PickReport
+from seisloom.words import counted
+
+if TYPE_CHECKING:
+    from seisloom.associate.magnitude import MagnitudeReport
 
 # Unknown stations that the printed report names at most.
 LINES = 20
@@ -26,17 +27,21 @@ class AssociationReport:
     unknown: list[tuple[str, int, str]]
     """Stations of picks that are not in the list: name, number of picks, reason."""
     fates: dict[str, int]
-    """What became of the picks at known stations: one of FATES, number."""
+    """What became of the picks at known stations, the used ones last: words, number."""
     events: int
     qualities: dict[str, int]
     rms_s: float
     """Median over events."""
     warnings: list[str]
+    learned: dict[str, Any] | None = None
+    """Of picks and stations, where that was learned."""
+    magnitudes: MagnitudeReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it; null for what is not known."""
         known = None if math.isnan(self.rms_s) else self.rms_s
-        return asdict(self) | {"rms_s": known}
+        magnitudes = self.magnitudes.to_json() if self.magnitudes else None
+        return asdict(self) | {"rms_s": known, "magnitudes": magnitudes}
 
     def __str__(self) -> str:
         total = sum(self.fates.values())
@@ -44,34 +49,47 @@ class AssociationReport:
         lines += self._unknown_stations()
         grades = ", ".join(f"{letter} {count}" for letter, count in self.qualities.items() if count)
         lines.append(
-            f"{self.events or 'no'} events" + (f" (quality {grades}; median rms {self.rms_s:.2f} s)" if grades else "")
+            (counted(self.events, "event") if self.events else "no events")
+            + (f" (quality {grades}; median rms {self.rms_s:.2f} s)" if grades else "")
         )
         lines.append(f"{total} picks at {'known' if self.unknown else 'these'} stations:")
         width = len(str(total))
-        for what, count in sorted(self.fates.items(), key=lambda item: -FATES.index(item[0])):
+        for what, count in reversed(self.fates.items()):
             lines.append(f"  {count:{width}d}  {100 * count / max(total, 1):5.1f} %  {what}")
+        if self.learned:
+            from seisloom.associate.learned import in_words
+
+            lines += in_words(self.learned)
+        lines += [str(self.magnitudes)] if self.magnitudes else []
         return "\n".join(lines + [f"note: {text}" for text in self.warnings])
 
     def _unknown_stations(self) -> list[str]:
         if not self.unknown:
             return []
         picks = sum(count for _, count, _ in self.unknown)
-        lines = [f"{picks} picks left out: {len(self.unknown)} stations are not in the list of stations"]
-        lines += [f"  {name}: {count} picks, {why}" for name, count, why in self.unknown[:LINES]]
+        are = "is" if len(self.unknown) == 1 else "are"
+        left = f"{counted(picks, 'pick')} left out: {counted(len(self.unknown), 'station')} {are} not in the list of stations"
+        lines = [left, *(f"  {name}: {counted(count, 'pick')}, {why}" for name, count, why in self.unknown[:LINES])]
         more = len(self.unknown) - LINES
         return lines + ([f"  and {more} more"] if more > 0 else [])
 
 
-def make_report(picks: PickSet, found: Association, catalog: Catalog, warnings: list[str]) -> AssociationReport:
+def make_report(
+    picks: PickSet,
+    fates: dict[str, int],
+    catalog: Catalog,
+    warnings: list[str],
+    learned: dict[str, Any] | None = None,
+) -> AssociationReport:
     """Counts of an association; every pick of ``picks`` is in one of its fates."""
-    numbers = np.bincount(fates(picks.arrays, found), minlength=len(FATES))
     quality = catalog.events["quality"].value_counts()
     return AssociationReport(
         picks.report,
         [tuple(row) for row in picks.unknown.itertuples(index=False)],
-        {text: int(count) for text, count in zip(FATES, numbers, strict=True)},
+        fates,
         len(catalog.events),
         {letter: int(quality.get(letter, 0)) for letter in "ABCD"},
         float(catalog.events["rms_s"].median()) if len(catalog.events) else float("nan"),
         warnings,
+        learned,
     )

@@ -1,4 +1,4 @@
-"""What association needs beyond the package itself."""
+"""What association by a network needs beyond the package itself."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def require_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError("association needs PyTorch: pip install 'seisloom[link]'") from error
+        raise MissingExtraError("association by PhaseLink needs PyTorch: pip install 'seisloom[link]'") from error
     return torch

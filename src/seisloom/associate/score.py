@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from numba import njit
 
 from seisloom.associate.network import Network
+from seisloom.associate.plane import epicentral_km
 from seisloom.associate.scenario import Scenario
 from seisloom.associate.simulate import Simulation
 from seisloom.errors import InputError
@@ -132,29 +134,56 @@ def ceiling(
 def ideal_assignment(
     simulation: Simulation, scenario: Scenario, network: Network, times: TravelTimes, n_min_picks: int = 1
 ) -> npt.NDArray[np.int32]:
-    """(pick,): the event whose prediction fits each pick best, -1 for none.
+    """(pick,): the event whose prediction fits each pick best, -1 for none: ``best_assignment`` of ``predictions``."""
+    predicted, sigma = predictions(simulation.events, scenario, network, times)
+    picks = simulation.picks
+    return best_assignment(picks.time_s, 2 * picks.station + picks.phase, predicted, sigma, n_min_picks)
 
-    Fit is the residual over its standard deviation (pick error, station term and model error of the scenario), up to
-    4 of them. One pick for each event, station and phase, one event for each pick, best fits first. Events that get fewer
-    than ``n_min_picks`` are dropped.
+
+def predictions(
+    events: pd.DataFrame, scenario: Scenario, network: Network, times: TravelTimes
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Arrivals predicted for known hypocentres and their standard deviations, (event, channel), in s since time 0.
+
+    A channel is 2 station + phase; NaN stands where a pick is unlikely. The standard deviation is that of pick error,
+    station term and model error of the scenario.
     """
-    picks, events = simulation.picks, simulation.events
-    channel = 2 * picks.station + picks.phase
-    order = np.argsort(channel, kind="stable")
-    offsets = np.searchsorted(channel[order], np.arange(2 * network.n_stations + 1))
-    event, of_channel, position, misfit = _candidates(
-        times, network.x_km, network.y_km, network.elevation_km, picks.time_s[order], offsets,
+    return _predict(
+        times, network.x_km, network.y_km, network.elevation_km,
         *(events[name].to_numpy() for name in ("time_s", "x_km", "y_km", "depth_km", "radius_km")),
         np.array([scenario.error_p_s, scenario.error_s_s]),
         np.array([scenario.station_term_p_s, scenario.station_term_s_s]),
         scenario.model_error, 1.0 + scenario.falloff * math.log(1.0 / CEILING_DETECTION - 1.0),
     )  # fmt: skip
+
+
+def best_assignment(
+    time_s: npt.NDArray[np.float64],
+    channel: Integers,
+    predicted_s: npt.NDArray[np.float64],
+    sigma_s: npt.NDArray[np.float64],
+    n_min_picks: int = 1,
+    log_odds: npt.NDArray[np.float64] | None = None,
+) -> npt.NDArray[np.int32]:
+    """(pick,): the event whose prediction on the pick's channel fits it best, -1 for none.
+
+    ``predicted_s`` and ``sigma_s`` are (event, channel), NaN where an event has no picks. ``log_odds`` of the same shape is
+    the logarithm of the odds that a pick at the predicted time is the event's; they fall by half the squared residual
+    over its standard deviation and must stay positive. Without it residuals up to 4 standard deviations fit. One pick for
+    each event and channel, one event for each pick, best odds first. Events that get fewer than ``n_min_picks`` are dropped.
+    """
+    if log_odds is None:
+        log_odds = np.full(predicted_s.shape, 0.5 * CEILING_SIGMAS**2)
+    n_events, n_channels = predicted_s.shape
+    order = np.lexsort((time_s, channel))
+    offsets = np.searchsorted(np.asarray(channel)[order], np.arange(n_channels + 1))
+    event, of_channel, position, misfit = _candidates(time_s[order], offsets, predicted_s, sigma_s, log_odds)
     best_first = np.argsort(misfit, kind="stable")
     found = np.full(len(order), -1, np.int32)
     found[order] = _assign(
-        event[best_first], of_channel[best_first], position[best_first], len(order), (len(events), len(offsets) - 1)
+        event[best_first], of_channel[best_first], position[best_first], len(order), (n_events, n_channels)
     )
-    sizes = np.bincount(found[found >= 0], minlength=len(events))
+    sizes = np.bincount(found[found >= 0], minlength=n_events)
     return np.where((found >= 0) & (sizes[found] >= n_min_picks), found, -1).astype(np.int32)
 
 
@@ -169,13 +198,11 @@ def _sizes(event_of_pick: Integers) -> tuple[npt.NDArray[np.int64], npt.NDArray[
 
 
 @njit(cache=True)
-def _candidates(
+def _predict(
     times: TravelTimes,
     station_x_km: npt.NDArray[np.float64],
     station_y_km: npt.NDArray[np.float64],
     elevation_km: npt.NDArray[np.float64],
-    pick_s: npt.NDArray[np.float64],
-    offsets: npt.NDArray[np.int64],
     origin_s: npt.NDArray[np.float64],
     x_km: npt.NDArray[np.float64],
     y_km: npt.NDArray[np.float64],
@@ -185,26 +212,46 @@ def _candidates(
     term_s: npt.NDArray[np.float64],
     model_error: float,
     reach: float,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """(event, channel, position in ``pick_s``, misfit) of all picks within the tolerance of a prediction.
-
-    ``pick_s`` is sorted within each channel 2 station + phase, which holds ``offsets[c] : offsets[c + 1]``.
-    """
-    rows = [(0, 0, 0, 0.0) for _ in range(0)]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    predicted = np.full((len(origin_s), 2 * len(station_x_km)), np.nan)
+    sigma = np.full(predicted.shape, np.nan)
     for k in range(len(origin_s)):
-        for c in range(len(offsets) - 1):
+        for c in range(predicted.shape[1]):
             s, phase = c // 2, c % 2
-            distance = math.hypot(x_km[k] - station_x_km[s], y_km[k] - station_y_km[s])
+            distance = epicentral_km(x_km[k], y_km[k], station_x_km[s], station_y_km[s])
             if math.hypot(distance, depth_km[k] + elevation_km[s]) > reach * radius_km[k]:
                 continue
             travel, _, _ = travel_time(times, phase, s, distance, depth_km[k])
-            sigma = math.sqrt(error_s[phase] ** 2 + term_s[phase] ** 2 + (model_error * travel) ** 2)
-            predicted, tolerance = origin_s[k] + travel, CEILING_SIGMAS * sigma
+            predicted[k, c] = origin_s[k] + travel
+            sigma[k, c] = math.sqrt(error_s[phase] ** 2 + term_s[phase] ** 2 + (model_error * travel) ** 2)
+    return predicted, sigma
+
+
+@njit(cache=True)
+def _candidates(
+    pick_s: npt.NDArray[np.float64],
+    offsets: npt.NDArray[np.int64],
+    predicted_s: npt.NDArray[np.float64],
+    sigma_s: npt.NDArray[np.float64],
+    log_odds: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """(event, channel, position in ``pick_s``, odds against it) of all picks that fit a prediction.
+
+    ``pick_s`` is sorted within each channel, which holds ``offsets[c] : offsets[c + 1]``.
+    """
+    rows = [(0, 0, 0, 0.0) for _ in range(0)]
+    for k in range(len(predicted_s)):
+        for c in range(len(offsets) - 1):
+            predicted, sigma = predicted_s[k, c], sigma_s[k, c]
+            if math.isnan(predicted) or log_odds[k, c] <= 0.0:
+                continue
+            tolerance = math.sqrt(2.0 * log_odds[k, c]) * sigma
             here = pick_s[offsets[c] : offsets[c + 1]]
             for i in range(np.searchsorted(here, predicted - tolerance), len(here)):
                 if here[i] > predicted + tolerance:
                     break
-                rows.append((k, c, offsets[c] + i, abs(here[i] - predicted) / max(sigma, 1e-9)))
+                misfit = (here[i] - predicted) / max(sigma, 1e-9)
+                rows.append((k, c, offsets[c] + i, 0.5 * misfit * misfit - log_odds[k, c]))
     indices, misfit = np.empty((3, len(rows)), np.int64), np.empty(len(rows))
     for i, (k, c, place, value) in enumerate(rows):
         indices[0, i], indices[1, i], indices[2, i], misfit[i] = k, c, place, value

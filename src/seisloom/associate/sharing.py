@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from seisloom.associate.evidence import Channels, PickModel, first_slot, prediction, student, weigh
+from seisloom.associate.plane import epicentral_km
 from seisloom.traveltime import TravelTimes
 
 Array = npt.NDArray[np.float64]
@@ -134,7 +135,7 @@ def rivals(
             continue
         here = hypocentres[event]
         for channel in range(2 * len(index.x_km)):
-            far = math.hypot(here[0] - index.x_km[channel // 2], here[1] - index.y_km[channel // 2])
+            far = epicentral_km(here[0], here[1], index.x_km[channel // 2], index.y_km[channel // 2])
             if far > radius_km[event] + 1e-9 or model.detection[channel] <= 0.0:
                 continue
             arrival, sigma = prediction(times, index, model, channel, here, covariances[event])

@@ -11,6 +11,7 @@ import pandas as pd
 from numba import njit
 
 from seisloom.associate.network import Network
+from seisloom.associate.plane import epicentral_km
 from seisloom.associate.scenario import Scenario
 from seisloom.picks import PickArrays
 from seisloom.traveltime import PHASES, TravelTimes, travel_time
@@ -221,8 +222,7 @@ def _draw_picks(
             time, station, phase = _longer(time, capacity), _longer(station, capacity), _longer(phase, capacity)
             probability, event = _longer(probability, capacity), _longer(event, capacity)
         for s in range(n_stations):
-            east, north = x_km[k] - stations.x_km[s], y_km[k] - stations.y_km[s]
-            distance = math.sqrt(east * east + north * north)
+            distance = epicentral_km(x_km[k], y_km[k], stations.x_km[s], stations.y_km[s])
             height = depth_km[k] + stations.elevation_km[s]
             beyond = (math.sqrt(distance * distance + height * height) - radius_km[k]) / (
                 settings.falloff * radius_km[k] + 1e-6
@@ -236,7 +236,7 @@ def _draw_picks(
                     continue
                 if stretch < 0.0:
                     stretch = 1.0 + settings.model_error * _model_error(
-                        stations.waves, x_km[k] - 0.5 * east, y_km[k] - 0.5 * north
+                        stations.waves, 0.5 * (x_km[k] + stations.x_km[s]), 0.5 * (y_km[k] + stations.y_km[s])
                     )
                 sigma = settings.outlier_s if rng.random() < settings.outlier_share else settings.error_s[code]
                 travel, _, _ = travel_time(times, code, s, distance, depth_km[k])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from seisloom import geo
 from seisloom.associate.network import Network, make_network, region_around
+from seisloom.associate.plane import distances_km
 from seisloom.errors import InputError
 from seisloom.traveltime import TravelTimes, VelocityModel, network_times
 
@@ -24,8 +25,6 @@ CRUST = VelocityModel(
     "continental crust and mantle",
 )
 """Under all synthetic networks."""
-# Nodes of the travel-time grid along distance; wider regions get longer steps than half a kilometre.
-_N_DISTANCES = 500
 
 
 class Layout(NamedTuple):
@@ -80,14 +79,10 @@ def synthetic_network(kind: str, rng: np.random.Generator, n: int | None = None)
 def synthetic_times(network: Network, model: VelocityModel = CRUST) -> TravelTimes:
     """Travel times from everywhere in the region of a network to its stations."""
     x_min, x_max, y_min, y_max = network.box_km
-    east = np.maximum(network.x_km - x_min, x_max - network.x_km)
-    north = np.maximum(network.y_km - y_min, y_max - network.y_km)
-    farthest = float(np.hypot(east, north).max())
-    step = max(0.5, farthest / _N_DISTANCES)
-    return network_times(
-        model, network.elevation_km, network.region.z_min, network.region.z_max, farthest,
-        depth_step_km=step, distance_step_km=step,
-    )  # fmt: skip
+    corners = np.array([(x_min, y_min), (x_min, y_max), (x_max, y_min), (x_max, y_max)])
+    farthest = float(distances_km(*corners.T, network.x_km, network.y_km).max())
+    region = network.region
+    return network_times(model, network.elevation_km, region.z_min, region.z_max, farthest)
 
 
 def _layout(kind: str) -> Layout:

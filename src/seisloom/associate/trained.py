@@ -15,7 +15,7 @@ from seisloom.associate.dataset import WindowSettings
 from seisloom.associate.models import ModelConfig, StackedGRU, load_model, read_checkpoint
 from seisloom.associate.sources import StreamSource
 from seisloom.associate.stream import Variety, stream_windows
-from seisloom.associate.study import Study, in_words
+from seisloom.associate.study import Study
 from seisloom.associate.train import LAST, Step, Trained, TrainSettings, train
 from seisloom.errors import InputError
 
@@ -146,5 +146,5 @@ def _compare(made: Mapping[str, Any], study: Study, path: Path) -> list[str]:
             f"{', ...' if len(strange) > 3 else ''}); links at these may be poor"
         )
     if "region" in made and made["region"] != asdict(study.network.region):
-        notes.append(f"{path}: trained for another region than {in_words(study.network.region)}; links may be poor")
+        notes.append(f"{path}: trained for another region than {study.network.region}; links may be poor")
     return notes

@@ -19,6 +19,7 @@ from numba import njit
 
 from seisloom import geo
 from seisloom.associate.network import Network
+from seisloom.associate.plane import epicentral_km, stretch
 from seisloom.errors import InputError
 from seisloom.picks.arrays import PickArrays
 from seisloom.traveltime import TravelTimes, travel_time
@@ -186,10 +187,11 @@ def _sources(network: Network, spacing_km: float) -> Iterator[tuple[npt.NDArray[
 def _within(
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], network: Network, reach_km: float
 ) -> npt.NDArray[np.int64]:
-    """Stations no farther than ``reach_km`` (horizontally) from the box of some sources."""
+    """Stations no farther than ``reach_km`` (horizontally) from the box of some sources, and maybe more."""
     east = np.maximum(x.min() - network.x_km, network.x_km - x.max()).clip(0.0)
     north = np.maximum(y.min() - network.y_km, network.y_km - y.max()).clip(0.0)
-    return np.flatnonzero(np.hypot(east, north) <= reach_km)
+    stretched = np.sqrt(stretch(x, y).max() * stretch(network.x_km, network.y_km))
+    return np.flatnonzero(np.hypot(east, north) <= reach_km * stretched)
 
 
 def _nodes(start: float, stop: float, spacing: float) -> npt.NDArray[np.float64]:
@@ -204,7 +206,7 @@ def _widen(times, source_x, source_y, source_z, stations, x, y, depth, reach, le
     for s in range(n):
         for k in range(len(stations)):
             i = stations[k]
-            distance = math.hypot(source_x[s] - x[i], source_y[s] - y[i])
+            distance = epicentral_km(source_x[s], source_y[s], x[i], y[i])
             near = math.hypot(distance, source_z[s] - depth[i]) <= reach
             for phase in range(2):
                 t[s, 2 * k + phase] = travel_time(times, phase, i, distance, source_z[s])[0] if near else np.nan

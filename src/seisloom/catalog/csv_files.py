@@ -19,14 +19,15 @@ EVENTS, ASSIGNMENTS = "events.csv", "assignments.csv"
 # Decimals: a metre, 0.1 ms, 0.01 degree; a column that is not listed has three.
 _DECIMALS = {
     "latitude": 5, "longitude": 5, "rms_s": 4, "time_uncertainty_s": 4, "residual_s": 4, "gap_deg": 1,
-    "ellipse_azimuth_deg": 1, "azimuth_deg": 2,
+    "ellipse_azimuth_deg": 1, "azimuth_deg": 2, "magnitude": 2, "magnitude_uncertainty": 2, "station_magnitude": 2,
+    "false_probability": 5,
 }  # fmt: skip
 
 
 def write_csv(catalog: Catalog, folder: str | Path) -> None:
     """Write ``events.csv`` and ``assignments.csv`` to a folder; times are ISO 8601 in UTC, unknown cells empty."""
     write_whole(Path(folder) / EVENTS, events_csv(catalog.events))
-    write_whole(Path(folder) / ASSIGNMENTS, _text(catalog.assignments, ASSIGNMENT_COLUMNS))
+    write_whole(Path(folder) / ASSIGNMENTS, assignments_csv(catalog.assignments))
 
 
 def read_catalog(folder: str | Path) -> Catalog:
@@ -57,13 +58,19 @@ def _reread(data: bytes, columns: Mapping[str, str]) -> pd.DataFrame:
 
 
 def events_csv(events: pd.DataFrame) -> str:
-    """The text of ``events.csv``."""
+    """The text of ``events.csv``; columns that a table of events does not have yet are left out."""
     return _text(events, EVENT_COLUMNS)
+
+
+def assignments_csv(assignments: pd.DataFrame) -> str:
+    """The text of ``assignments.csv``."""
+    return _text(assignments, ASSIGNMENT_COLUMNS)
 
 
 def _text(table: pd.DataFrame, columns: Mapping[str, str]) -> str:
     out = table.copy()
-    for name, kind in columns.items():
+    for name in out.columns.intersection(list(columns)):
+        kind = columns[name]
         if kind == "number":
             # Adding zero turns -0.0 into 0.0.
             out[name] = np.round(out[name].to_numpy(float), _DECIMALS.get(name, 3)) + 0.0

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from seisloom.catalog.clock import clock, nanoseconds
-from seisloom.catalog.tables import Catalog, arrivals
+from seisloom.catalog.tables import WOOD_ANDERSON_MM, Catalog, arrivals
 from seisloom.errors import InputError
 from seisloom.target import write_whole
 
@@ -39,14 +39,23 @@ class _Pick(NamedTuple):
     weight: float
     distance: float
     azimuth: float
+    amplitude: float
+    """Zero to peak, mm on the trace of a Wood-Anderson seismograph."""
+    magnitude: float
 
 
 def write_hypoinverse(catalog: Catalog, picks: pd.DataFrame, path: str | Path) -> None:
     """Write the events with their assigned picks; commands ``200 T 2000 0`` and ``COP 3`` read the file.
 
     The weight code of a pick is that of its standard error (WEIGHT_CODE_ERROR_S), 4 where its weight is 0. InputError
-    for stations of more than 5 letters or networks of more than 2, for which the format has no room.
+    for stations of more than 5 letters or networks of more than 2, for which the format has no room. Magnitudes are in the
+    fields of amplitude magnitudes and of the preferred magnitude, the amplitude of a station is that of its S, else its P.
     """
+    write_whole(path, phase_lines(catalog, picks))
+
+
+def phase_lines(catalog: Catalog, picks: pd.DataFrame) -> str:
+    """The text of a phase file, or of some events of it. Errors are those of :func:`write_hypoinverse`."""
     table = arrivals(catalog, picks)
     _fit(table["station"], catalog.events["event_id"])
     code = np.searchsorted(WEIGHT_CODE_ERROR_S, table["error_s"])
@@ -55,12 +64,13 @@ def write_hypoinverse(catalog: Catalog, picks: pd.DataFrame, path: str | Path) -
     columns = [table[name].tolist() for name in ("event_id", "station", "phase")]
     columns += [part.tolist() for part in (fields.date, fields.minute, fields.minute_ns, fields.ticks, code)]
     columns += [table[name].tolist() for name in ("residual_s", "weight", "distance_km", "azimuth_deg")]
+    columns += [(WOOD_ANDERSON_MM * table["amplitude_m"]).tolist(), table["station_magnitude"].tolist()]
     rows = zip(*columns, strict=True)
     of_event = {number: [_Pick(*row[1:]) for row in group] for number, group in groupby(rows, itemgetter(0))}
     lines: list[str] = []
     for number, head in zip(catalog.events["event_id"].tolist(), _summaries(catalog.events), strict=True):
         lines += [head, *_station_lines(of_event.get(number, [])), f"{'':62}{number:10d}"]
-    write_whole(path, "\n".join([*lines, ""]) if lines else "")
+    return "\n".join([*lines, ""]) if lines else ""
 
 
 def _fit(stations: pd.Series, event_ids: pd.Series) -> None:
@@ -75,16 +85,30 @@ def _fit(stations: pd.Series, event_ids: pd.Series) -> None:
 
 
 def _summaries(events: pd.DataFrame) -> list[str]:
-    """The summary line of every event, columns 1 to 146."""
+    """The summary line of every event, columns 1 to 154."""
     fields = clock(nanoseconds(events["time"]), decimals=2)
     rows: Any = events.itertuples()
     return [
         f"{date}{minute}{ticks:4d}{_degrees(e.latitude, 2, ' S')}{_degrees((e.longitude + 180) % 360 - 180, 3, 'E ')}"
-        f"{_implied(e.depth_km, 5, 2)}   {_count(e.n_picks)}{_implied(e.gap_deg, 3, 0)}"
+        f"{_implied(e.depth_km, 5, 2)}{_implied(e.magnitude, 3, 2)}{_count(e.n_picks)}{_implied(e.gap_deg, 3, 0)}"
         f"{_implied(e.nearest_station_km, 3, 0)}{_implied(e.rms_s, 4, 2)}{'':30}{_count(e.n_s)}"
-        f"{_implied(e.horizontal_uncertainty_km, 4, 2)}{_implied(e.depth_uncertainty_km, 4, 2)}{'':43}{e.event_id:10d}"
+        f"{_implied(e.horizontal_uncertainty_km, 4, 2)}{_implied(e.depth_uncertainty_km, 4, 2)}{'':3}"
+        f"{_readings(e)}{'':36}{e.event_id:10d}{_preferred(e)}"
         for e, date, minute, ticks in zip(rows, fields.date, fields.minute, fields.ticks, strict=True)
     ]
+
+
+def _readings(event: Any) -> str:
+    """Number of stations of the magnitude, F4.1."""
+    return _implied(event.n_magnitude if event.n_magnitude >= 0 else math.nan, 4, 1)
+
+
+def _preferred(event: Any) -> str:
+    """Label, magnitude and number of stations; nothing where there is no magnitude."""
+    if math.isnan(event.magnitude):
+        return ""
+    label = "L" if event.magnitude_type.upper() == "ML" else "X"
+    return f"{label}{_implied(event.magnitude, 3, 2)}{_readings(event)}"
 
 
 def _station_lines(picks: list[_Pick]) -> list[str]:
@@ -102,7 +126,7 @@ def _station_lines(picks: list[_Pick]) -> list[str]:
 
 
 def _station_line(p: _Pick | None, s: _Pick | None) -> str:
-    """Columns 1 to 94; the seconds of both phases count from the minute of the first."""
+    """Columns 1 to 115; the seconds of both phases count from the minute of the first."""
     first = p or s
     assert first is not None
     network, _, code = first.station.partition(".")
@@ -113,8 +137,14 @@ def _station_line(p: _Pick | None, s: _Pick | None) -> str:
         p_part = f"   4{first.date}{first.minute}{'':12}"
     if s:
         ticks = (s.minute_ns - first.minute_ns) // 10_000_000 + s.ticks
-        s_part = f"{ticks:5d} S {s.code}{_implied(s.residual, 4, 2)}{'':9}{_implied(s.weight, 3, 2)}"
+        s_part = f"{ticks:5d} S {s.code}{_implied(s.residual, 4, 2)}"
+    measured = next((pick for pick in (s, p) if pick and not math.isnan(pick.amplitude)), None)
+    # A decimal point in the field takes the place of the implied one; unit 1: zero to peak; type 1: Wood-Anderson.
+    amplitude = f"{min(measured.amplitude, 999_999.0):.5f}"[:7] + " 1" if measured else ""
+    s_part = f"{s_part:<13}{amplitude:<9}{_implied(s.weight, 3, 2) if s else ''}"
     ends = f"{_implied(first.distance, 4, 1)}{'':13}{_implied(first.azimuth, 3, 0)}"
+    if measured:
+        ends += f"{'':3}{_implied(measured.magnitude, 3, 2)}{'':13} 1"
     return f"{code:<5}{network:<2}{'':6}{p_part}{s_part:<25}{'':8}{ends}".rstrip()
 
 

@@ -23,6 +23,7 @@ from seisloom.errors import InputError
 
 # Squared radius, in standard errors, of the ellipse that holds 68.27 % of a plane normal distribution.
 _RADIUS2 = -2.0 * math.log(1.0 - 0.6827)
+_NO_MAGNITUDE = -9.0
 _KM_PER_DEGREE = 6371.0 * math.pi / 180.0
 
 
@@ -169,7 +170,16 @@ def _event(block: _Block) -> dict[str, object]:
         "ellipse_azimuth_deg": azimuth,
         "depth_uncertainty_km": math.sqrt(variance) if variance >= 0 else math.nan,
         "flags": f"rejected: {block.message}" if block.status == "REJECTED" else "",
-    }
+    } | _magnitude(block)
+
+
+def _magnitude(block: _Block) -> dict[str, object]:
+    """From amplitudes, else from durations; NonLinLoc writes -9.9 of 0 readings where it has none."""
+    for name, kind in (("Mamp", "ML"), ("Mdur", "Md")):
+        value, count = block.number("QUALITY", name), block.number("QUALITY", name, after=2)
+        if count > 0 and value > _NO_MAGNITUDE:
+            return {"magnitude": value, "magnitude_type": kind, "n_magnitude": int(count)}
+    return {"magnitude": math.nan, "magnitude_type": "", "n_magnitude": UNKNOWN}
 
 
 def _origin_time(words: list[str], place: str) -> int:

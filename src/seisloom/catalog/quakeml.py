@@ -23,10 +23,13 @@ from seisloom.catalog.tables import Catalog, arrivals
 from seisloom.target import write_whole
 
 _DEGREE_KM = 6371.0 * math.pi / 180.0
-_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
 <q:quakeml xmlns="http://quakeml.org/xmlns/bed/1.2" xmlns:q="http://quakeml.org/xmlns/quakeml/1.2">
-<eventParameters publicID="smi:local/catalog">"""
-_TAIL = "</eventParameters>\n</q:quakeml>\n"
+<eventParameters publicID="smi:local/catalog">
+<creationInfo><author>seisloom</author><version>{__version__}</version></creationInfo>
+"""
+"""What is before the events of a file."""
+TAIL = "</eventParameters>\n</q:quakeml>\n"
 
 
 def write_quakeml(catalog: Catalog, picks: pd.DataFrame, path: str | Path) -> None:
@@ -35,8 +38,14 @@ def write_quakeml(catalog: Catalog, picks: pd.DataFrame, path: str | Path) -> No
     An event has one origin: hypocentre with the standard errors of time and depth and the 68 % ellipse of the epicentre;
     quality (used picks and stations, rms as standard error, gap, nearest station); a comment of quality letter and flags;
     arrivals with residual (s), distance (degrees on a sphere of 6371 km), azimuth (degrees) and weight. Picks have their
-    standard error. Numbers that are not known are left out. Errors are those of :func:`arrivals`.
+    standard error. A magnitude comes with the station magnitudes and amplitudes that it was made of. Numbers that are not
+    known are left out. Errors are those of :func:`arrivals`.
     """
+    write_whole(path, f"{HEAD}{quakeml_events(catalog, picks)}{TAIL}")
+
+
+def quakeml_events(catalog: Catalog, picks: pd.DataFrame) -> str:
+    """The events of a file, or some of them."""
     table = arrivals(catalog, picks)
     table["time"] = iso(table["time"])
     names = (
@@ -50,22 +59,28 @@ def write_quakeml(catalog: Catalog, picks: pd.DataFrame, path: str | Path) -> No
         "distance_km",
         "azimuth_deg",
         "weight",
+        "amplitude_m",
+        "velocity_m_s",
+        "station_magnitude",
     )
     rows = zip(*(table[name].tolist() for name in names), strict=True)
     of_event = {number: list(group) for number, group in groupby(rows, itemgetter(0))}
-    parts = [_HEAD, f"<creationInfo><author>seisloom</author><version>{__version__}</version></creationInfo>"]
+    parts: list[str] = []
     events: Any = catalog.events.itertuples()
     for event, time in zip(events, iso(catalog.events["time"]), strict=True):
         parts += _event(event, time, of_event.get(event.event_id, []))
-    write_whole(path, "\n".join([*parts, _TAIL]))
+    return "\n".join([*parts, ""]) if parts else ""
 
 
 def _event(event: Any, time: str, rows: list[tuple[Any, ...]]) -> list[str]:
     number = event.event_id
     comment = "; ".join(part for part in (f"quality {event.quality}" if event.quality else "", event.flags) if part)
     used = {row[2] for row in rows if row[9] != 0}
+    known = math.isfinite(event.magnitude)
+    preferred = f"<preferredMagnitudeID>smi:local/magnitude/{number}</preferredMagnitudeID>" if known else ""
     return [
-        f'<event publicID="{EVENT_ID}{number}"><preferredOriginID>smi:local/origin/{number}</preferredOriginID>',
+        f'<event publicID="{EVENT_ID}{number}"><preferredOriginID>smi:local/origin/{number}</preferredOriginID>'
+        + preferred,
         *map(_pick, rows),
         f'<origin publicID="smi:local/origin/{number}">',
         f"<comment><text>{escape(comment)}</text></comment>" if comment else "",
@@ -85,7 +100,46 @@ def _event(event: Any, time: str, rows: list[tuple[Any, ...]]) -> list[str]:
         + "</quality>",
         "<evaluationMode>automatic</evaluationMode>",
         *map(_arrival, rows),
-        "</origin></event>",
+        "</origin>",
+        *map(_amplitude, rows),
+        *(_magnitude(event, rows) if known else ()),
+        "</event>",
+    ]
+
+
+def _amplitude(row: tuple[Any, ...]) -> str:
+    """The amplitude of a pick: IAML is that of the IASPEI standard for ML, A any other."""
+    _, index, station, *_, displacement, velocity, _ = row
+    kind, value, unit = ("IAML", displacement, "m") if math.isfinite(displacement) else ("A", velocity, "m/s")
+    if not math.isfinite(value):
+        return ""
+    return (
+        f'<amplitude publicID="smi:local/amplitude/{index}"><genericAmplitude><value>{value:.6e}</value></genericAmplitude>'
+        f"<type>{kind}</type><category>point</category><unit>{unit}</unit><pickID>smi:local/pick/{index}</pickID>"
+        f"{_waveform(station)}<evaluationMode>automatic</evaluationMode></amplitude>"
+    )
+
+
+def _magnitude(event: Any, rows: list[tuple[Any, ...]]) -> list[str]:
+    """Station magnitudes and the magnitude of the event."""
+    number, stations = event.event_id, [row for row in rows if math.isfinite(row[-1])]
+    kind = f"<type>{escape(event.magnitude_type)}</type>" if event.magnitude_type else ""
+    origin = f"<originID>smi:local/origin/{number}</originID>"
+    parts = [
+        f'<stationMagnitude publicID="smi:local/stationmagnitude/{row[1]}">{origin}<mag><value>{row[-1]:.3f}</value></mag>'
+        f"{kind}<amplitudeID>smi:local/amplitude/{row[1]}</amplitudeID>{_waveform(row[2])}</stationMagnitude>"
+        for row in stations
+    ]
+    contributions = "".join(
+        "<stationMagnitudeContribution><stationMagnitudeID>smi:local/stationmagnitude/"
+        f"{row[1]}</stationMagnitudeID></stationMagnitudeContribution>"
+        for row in stations
+    )
+    return [
+        *parts,
+        f'<magnitude publicID="smi:local/magnitude/{number}">{contributions}<mag><value>{event.magnitude:.3f}</value>'
+        f"{_number('uncertainty', event.magnitude_uncertainty, 3)}</mag>{kind}"
+        f"{_count('stationCount', event.n_magnitude)}{origin}<evaluationMode>automatic</evaluationMode></magnitude>",
     ]
 
 
@@ -104,7 +158,7 @@ def _waveform(station: str) -> str:
 
 
 def _arrival(row: tuple[Any, ...]) -> str:
-    _, index, _, phase, _, _, residual, distance, azimuth, weight = row
+    _, index, _, phase, _, _, residual, distance, azimuth, weight, *_ = row
     return (
         f'<arrival publicID="smi:local/arrival/{index}"><pickID>smi:local/pick/{index}</pickID><phase>{phase}</phase>'
         f"{_number('azimuth', azimuth, 2)}{_number('distance', distance / _DEGREE_KM, 6)}"

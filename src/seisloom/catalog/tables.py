@@ -21,14 +21,22 @@ EVENT_COLUMNS: Mapping[str, str] = {
     "n_picks": "count", "n_p": "count", "n_s": "count", "n_stations": "count", "rms_s": "number", "gap_deg": "number",
     "nearest_station_km": "number", "time_uncertainty_s": "number", "horizontal_uncertainty_km": "number",
     "ellipse_minor_km": "number", "ellipse_azimuth_deg": "number", "depth_uncertainty_km": "number",
-    "quality": "text", "flags": "text",
+    "quality": "text", "flags": "text", "magnitude": "number", "magnitude_type": "text",
+    "magnitude_uncertainty": "number", "n_magnitude": "count", "evidence": "number", "false_probability": "number",
+    "missing": "text",
 }  # fmt: skip
 ASSIGNMENT_COLUMNS: Mapping[str, str] = {
     "pick_index": "id", "event_id": "id", "residual_s": "number", "distance_km": "number", "azimuth_deg": "number",
-    "weight": "number",
+    "weight": "number", "station_magnitude": "number", "phase": "text", "probability": "number",
 }  # fmt: skip
+AMPLITUDES = ("amplitude_m", "velocity_m_s")
+"""Columns of a pick table that may hold amplitudes: on a Wood-Anderson seismograph of magnification 1, of ground velocity."""
+WOOD_ANDERSON_MM = 2080.0 * 1000.0
+"""Millimetres on the trace of a real Wood-Anderson seismograph for 1 m of ``amplitude_m`` (Uhrhammer and Collins 1990)."""
 _NEEDED = {"event_id", "time", "latitude", "longitude", "depth_km", "pick_index"}
 _BOUNDS = {"latitude": 90.0, "longitude": 360.0, "depth_km": 7000.0}
+# Other programs write numbers such as 999 or -9.9 for a magnitude that they do not have.
+_MAGNITUDES = (-9.0, 12.0)
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,16 @@ class Catalog:
     down from sea level); ``n_picks``, ``n_p``, ``n_s``, ``n_stations`` (-1 = unknown); ``rms_s``; ``gap_deg``;
     ``nearest_station_km``; ``time_uncertainty_s`` and ``depth_uncertainty_km`` (standard errors);
     ``horizontal_uncertainty_km``, ``ellipse_minor_km`` (half axes of the ellipse of 68 %), ``ellipse_azimuth_deg`` (of the
-    longer one, from north); ``quality`` ("A" to "D", "" = unknown); ``flags`` (text, "; " between them).
+    longer one, from north); ``quality`` ("A" to "D", "" = unknown); ``flags`` (text, "; " between them); ``magnitude``,
+    ``magnitude_type`` ("ML", ...; "" = none), ``magnitude_uncertainty`` (standard error), ``n_magnitude`` (stations);
+    ``evidence`` (logarithm of the likelihood ratio against chance), ``false_probability`` (that it is no event), ``missing``
+    (channels that would be expected to have picked it and have not, "NET.STA P; NET.STA S").
 
     ``assignments``, one row a pick: ``pick_index`` (of the pick table), ``event_id``, ``residual_s`` (observed minus
     predicted), ``distance_km`` (of the epicentre), ``azimuth_deg`` (at the epicentre towards the station), ``weight``
-    (0 = not used). What is unknown is NaN. A pick belongs to one event at most.
+    (0 = not used), ``station_magnitude`` (from its amplitude, corrected for the station), ``phase`` (that the event predicts;
+    "" = as in the pick table), ``probability`` (that the pick is of this event). What is unknown is NaN. A pick belongs to
+    one event at most.
     """
 
     events: pd.DataFrame
@@ -62,6 +75,13 @@ class Catalog:
             if wrong.any():
                 row = events[wrong].iloc[0]
                 raise InputError(f"{self.origin}: event {row['event_id']}: {column} is {row[column]:g}")
+        low, high = _MAGNITUDES
+        wrong = events["magnitude"].notna() & ~events["magnitude"].between(low, high)
+        if wrong.any():
+            row = events[wrong].iloc[0]
+            raise InputError(
+                f"{self.origin}: event {row['event_id']}: magnitude is {row['magnitude']:g}; leave it empty where there is none"
+            )
         _once(events["event_id"], f"{self.origin}: event_id")
         _once(assignments["pick_index"], f"{self.origin}: pick_index of the assignments")
         strange = sorted(set(assignments["event_id"]) - set(events["event_id"]))
@@ -72,16 +92,20 @@ class Catalog:
 def arrivals(catalog: Catalog, picks: pd.DataFrame) -> pd.DataFrame:
     """The assigned picks, events in the order of their table and picks in that of time.
 
-    Columns: those of the assignments, ``station`` (NET.STA), ``phase``, ``time`` (UTC), ``probability`` and ``error_s``:
-    the standard error of the pick, from a column of that name in ``picks`` where it has one, else :func:`pick_error`.
+    Columns: those of the assignments, ``station`` (NET.STA), ``phase``, ``time`` (UTC), ``probability``, the amplitudes
+    (AMPLITUDES; NaN where there are none) and ``error_s``: the standard error of the pick, from a column of that
+    name in ``picks`` where it has one, else :func:`pick_error`.
     InputError names assigned picks that are not in the table.
     """
     columns = ["pick_index", "station", "phase", "time", "probability"]
-    columns += [name for name in ("error_s",) if name in picks]
-    table = catalog.assignments.merge(picks[columns], on="pick_index", how="left", validate="one_to_one")
+    columns += [name for name in ("error_s", *AMPLITUDES) if name in picks]
+    assigned = catalog.assignments.rename(columns={"phase": "predicted", "probability": "posterior"})
+    table = assigned.merge(picks[columns], on="pick_index", how="left", validate="one_to_one")
     lost = table.loc[table["station"].isna(), "pick_index"]
     if len(lost):
         raise InputError(f"{catalog.origin}: {len(lost)} assigned picks are not in the pick table: {_some(lost)}")
+    table = table.assign(**{name: np.nan for name in AMPLITUDES if name not in table})
+    table["phase"] = table["predicted"].where(table["predicted"] != "", table["phase"])
     usual = pd.Series(pick_error(table["phase"], table["probability"]), table.index)
     table["error_s"] = table["error_s"].fillna(usual) if "error_s" in table else usual
     rank = pd.Index(catalog.events["event_id"]).get_indexer(table["event_id"])

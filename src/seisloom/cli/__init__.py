@@ -12,8 +12,12 @@ import typer
 
 from seisloom import __version__
 from seisloom.cli.associate import associate
+from seisloom.cli.catalog import catalog, pick
+from seisloom.cli.compact import compact
 from seisloom.cli.demo import demo
+from seisloom.cli.explain import explain
 from seisloom.cli.export import export
+from seisloom.cli.follow import follow
 from seisloom.cli.noise import correlate, stack, stations
 from seisloom.cli.phaselink import app as phaselink_app
 from seisloom.cli.plot import app as plot_app
@@ -46,9 +50,14 @@ def _root(
 app.command()(stations)
 app.command()(correlate)
 app.command()(stack)
+app.command()(compact)
 app.add_typer(plot_app, name="plot")
 app.command()(export)
+app.command()(pick)
+app.command()(catalog)
 app.command()(associate)
+app.command()(follow)
+app.command()(explain)
 app.add_typer(phaselink_app, name="phaselink")
 app.command()(serve)
 app.command()(work)

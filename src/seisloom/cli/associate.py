@@ -2,88 +2,190 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seisloom.cli.association_options import (
+    EarthOption,
+    FalseEventsOption,
+    GridSpacingOption,
+    LearnOption,
+    MagnitudeOption,
+    MinEvidenceOption,
+    MinPicksOption,
+    MinPOption,
+    MinProbabilityOption,
+    MinSOption,
+    RegionOption,
+    SeedOption,
+    StationModelsOption,
+    StationsArgument,
+    ThreadsOption,
+    VelocityArgument,
+)
+from seisloom.cli.compute_options import ComputeOption, WorkersOption
+from seisloom.cli.dry_run import (
+    DryRunOption,
+    JsonOption,
+    PricesOption,
+    planned_crew,
+    prices_in,
+    refuse_without_dry_run,
+    tell_plan,
+)
 from seisloom.cli.progress import association_bar
 from seisloom.errors import InputError
 
 if TYPE_CHECKING:
-    from seisloom.associate.job import Result
+    import pandas as pd
+
+    from seisloom.associate.job import JobSettings
+    from seisloom.associate.streamed import Streamed
+    from seisloom.associate.study import Study
+    from seisloom.catalog import Catalog
+    from seisloom.cli.progress import AssociationBar
+    from seisloom.traveltime import VelocityModel
 
 
 def associate(
-    picks: Annotated[Path, typer.Argument(help="Picks: CSV, GPD, SeisBench, PhaseNet, GaMMA, PyOcto or QuakeML.")],
-    stations: Annotated[Path, typer.Argument(help="Stations: list, CSV, StationXML or FDSN text.")],
-    velocity: Annotated[Path, typer.Argument(help="1-D velocity model: depth (km), Vp, Vs (km/s).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the catalogue.")],
-    method: Annotated[str, typer.Option(help="phaselink: a network that links picks.")] = "phaselink",
-    model: Annotated[
-        Path | None, typer.Option(help="Trained network. [default: train one for these stations first]")
-    ] = None,
-    region: Annotated[
-        tuple[float, float, float, float, float, float] | None,
-        typer.Option(
-            metavar="LAT0 LAT1 LON0 LON1 Z0 Z1",
-            help="Where to look for events: degrees, km. [default: 30 km around the stations, 0 to 30 km deep]",
+    picks: Annotated[
+        Path,
+        typer.Argument(
+            help="Picks: CSV, GPD, SeisBench, PhaseNet, GaMMA, PyOcto or QuakeML; or a folder of such files."
         ),
+    ],
+    stations: StationsArgument,
+    velocity: VelocityArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the catalogue.")],
+    method: Annotated[
+        str, typer.Option(help="likelihood: needs no training; phaselink: a network that links picks.")
+    ] = "likelihood",
+    model: Annotated[
+        Path | None, typer.Option(help="Trained network, for phaselink. [default: train one for these stations first]")
     ] = None,
-    min_picks: Annotated[int, typer.Option(min=4, help="Fewest picks of an event.")] = 8,
-    min_p: Annotated[int, typer.Option(min=0, help="Fewest P picks of an event.")] = 0,
-    min_s: Annotated[int, typer.Option(min=0, help="Fewest S picks of an event.")] = 0,
+    region: RegionOption = None,
+    min_picks: MinPicksOption = 8,
+    min_p: MinPOption = 0,
+    min_s: MinSOption = 0,
+    false_events_per_day: FalseEventsOption = None,
+    min_evidence: MinEvidenceOption = None,
+    grid_spacing: GridSpacingOption = None,
+    learn: LearnOption = True,
+    magnitude: MagnitudeOption = "auto",
     max_distance: Annotated[
-        float | None, typer.Option(min=1, help="Farthest station of an event, km. [default: size of the network]")
+        float | None,
+        typer.Option(min=1, help="Farthest station of an event (phaselink), km. [default: size of the network]"),
     ] = None,
-    min_probability: Annotated[float, typer.Option(min=0, max=1, help="Leave out less probable picks.")] = 0.0,
-    earth: Annotated[str, typer.Option(help="flat, or sphere for networks of hundreds of km.")] = "flat",
-    train_minutes: Annotated[float, typer.Option(min=0.05, help="Time to train, without --model.")] = 5.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads. [default: all cores]")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    min_probability: MinProbabilityOption = 0.0,
+    earth: EarthOption = "sphere",
+    station_models: StationModelsOption = None,
+    train_minutes: Annotated[float, typer.Option(min=0.05, help="Time to train (phaselink), without --model.")] = 5.0,
+    seed: SeedOption = 1,
+    threads: ThreadsOption = None,
+    compute: ComputeOption = "serial",
+    workers: WorkersOption = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda (phaselink).")] = "cpu",
     figures: Annotated[bool, typer.Option(help="Draw map, time line and the events with most picks.")] = True,
+    dry_run: DryRunOption = False,
+    prices: PricesOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Find the earthquakes of a pick file; run it again to continue where it stopped."""
-    from seisloom.associate.requirement import require_torch
-
-    torch = require_torch()
-    from seisloom.associate.job import JobSettings
-    from seisloom.associate.job import associate_picks as run
+    """Find the earthquakes of a pick file."""
+    from seisloom.associate.job import METHODS, JobSettings
     from seisloom.associate.network import region_of_box
-    from seisloom.associate.outputs import write_result
-    from seisloom.config.phaselink_keys import cores
+    from seisloom.associate.streamed import associate_files
+    from seisloom.compute import parse_compute
+    from seisloom.cores import cores
     from seisloom.figures import remove_figures
     from seisloom.picks import read_picks
     from seisloom.stations import read_sites
-    from seisloom.traveltime import read_velocity_model
+    from seisloom.traveltime import read_station_models, read_velocity_model
 
-    if method != "phaselink":
-        raise InputError(f"--method {method!r} is unknown: use phaselink")
+    if method not in METHODS:
+        raise InputError(f"--method {method!r} is unknown: use {' or '.join(METHODS)}")
     if earth not in ("flat", "sphere"):
         raise InputError(f"--earth {earth!r}: use flat or sphere")
-    sites, speeds = read_sites(stations), read_velocity_model(velocity)
-    table = read_picks(picks, min_probability=min_probability)
     n_threads = threads or cores()
+    if model is not None:
+        method = "phaselink"
+    if not dry_run:
+        refuse_without_dry_run(prices=prices, json=as_json)
+    elif method == "phaselink":
+        raise InputError("--dry-run is for the method likelihood")
+    # At a running scheduler a plan is for as many workers as are said to be there.
+    way = parse_compute(compute, None if dry_run and "=" in compute else workers, None)
+    if way.remote and method == "phaselink":
+        raise InputError(f"--compute {compute} is for the method likelihood; phaselink uses --threads and --device")
+    if method == "phaselink":
+        from seisloom.associate.requirement import require_torch
+
+        require_torch().set_num_threads(n_threads)
+    sites, speeds = read_sites(stations), read_velocity_model(velocity)
+    own = read_station_models(station_models, list(sites["station"])) if station_models else None
     settings = JobSettings(
-        region=region_of_box(*region) if region else None, min_picks=min_picks, min_p=min_p, min_s=min_s, max_distance_km=max_distance,
-        earth="sphere" if earth == "sphere" else "flat", train_minutes=train_minutes, seed=seed, n_threads=n_threads, device=device, keep=out,
+        region=region_of_box(*region) if region else None, method="phaselink" if method == "phaselink" else "likelihood",
+        min_picks=min_picks, min_p=min_p, min_s=min_s, false_events_per_day=false_events_per_day,
+        min_evidence=min_evidence, spacing_km=grid_spacing, learn=learn, magnitude=magnitude, max_distance_km=max_distance,
+        earth="sphere" if earth == "sphere" else "flat", train_minutes=train_minutes, seed=seed, n_threads=n_threads,
+        device=device, compute=way if way.remote else None, keep=out,
     )  # fmt: skip
-    torch.set_num_threads(n_threads)
-    with association_bar() as bar:
-        result = run(table, sites, speeds, settings, model, progress=bar.stage, training=bar.training)
-    write_result(result, out)
-    typer.echo(f"{result.report}\nwritten to {out}")
+    if dry_run:
+        from seisloom.associate.plan import dry_run_association
+        from seisloom.cli.plan_words import association_lines
+
+        crew = planned_crew(compute, workers if way.remote else None, 1 if way.remote else n_threads)
+        plan = dry_run_association(
+            picks, sites, speeds, settings, crew, min_probability=min_probability, station_models=own, prices=prices_in(prices)
+        )  # fmt: skip
+        return tell_plan(plan, association_lines, as_json)
+    if method == "likelihood":
+        with association_bar() as bar:
+            done = associate_files(
+                picks, sites, speeds, settings, out, min_probability=min_probability, station_models=own, progress=bar.stage
+            )  # fmt: skip
+    else:
+        table = read_picks(picks, min_probability=min_probability)
+        with association_bar() as bar:
+            done = _by_links(table, sites, speeds, settings, out, model, own, bar)
+    typer.echo(f"{done.report}\nwritten to {out}")
     remove_figures(out)
     if figures:
-        _draw(result, out)
+        _draw(out, done.study, done.largest, done.largest_picks)
 
 
-def _draw(result: Result, out: Path) -> None:
+def _by_links(
+    picks: pd.DataFrame,
+    sites: pd.DataFrame,
+    speeds: VelocityModel,
+    settings: JobSettings,
+    out: Path,
+    model: Path | None,
+    station_models: Mapping[str, VelocityModel] | None,
+    bar: AssociationBar,
+) -> Streamed:
+    """The catalogue by PhaseLink, in its folder."""
+    from seisloom.associate.job import associate_picks
+    from seisloom.associate.outputs import write_result
+    from seisloom.associate.streamed import Streamed
+    from seisloom.one_run import one_run
+
+    with one_run(out):
+        result = associate_picks(
+            picks, sites, speeds, settings, model, station_models=station_models, progress=bar.stage, training=bar.training
+        )  # fmt: skip
+        write_result(result, out)
+    return Streamed(result.report, result.study, result.catalog, result.picks)
+
+
+def _draw(out: Path, study: Study, largest: Catalog, picks: pd.DataFrame) -> None:
+    """The figures of the catalogue in a folder, and of its largest events."""
+    from seisloom.catalog import EVENTS, reread_catalog
     from seisloom.figures import catalog_figures, event_figures, largest_events
 
-    for path in catalog_figures(result.catalog, result.study.sites, out):
+    for path in catalog_figures(reread_catalog((out / EVENTS).read_bytes()), study.sites, out):
         typer.echo(f"figure {path}")
-    events = largest_events(result.catalog, 3)
-    for path in event_figures(result.catalog, events, result.picks, result.study.sites, out, study=result.study):
+    for path in event_figures(largest, largest_events(largest, 3), picks, study.sites, out, study=study):
         typer.echo(f"figure {path}")

@@ -9,6 +9,7 @@ import typer
 
 from seisloom.cli.progress import progress_bar
 from seisloom.errors import InputError
+from seisloom.words import counted
 
 
 def export(
@@ -50,6 +51,7 @@ def export(
             overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    files = "1 file" if report.files == 1 else f"{report.files} files"
     missing = f"; {report.missing} were missing" if report.missing else ""
-    typer.echo(f"{out}: {report.rows} correlations in {files} ({file_format}){missing}")
+    typer.echo(
+        f"{out}: {counted(report.rows, 'correlation')} in {counted(report.files, 'file')} ({file_format}){missing}"
+    )

@@ -9,8 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
+from seisloom.cli.compute_options import ComputeOption, SliceOption, WorkersOption, WorkerThreadsOption
+from seisloom.cli.dry_run import (
+    DryRunOption,
+    JsonOption,
+    NetworkOption,
+    PricesOption,
+    planned_crew,
+    prices_in,
+    refuse_without_dry_run,
+    tell_plan,
+)
 from seisloom.cli.progress import job_bar, progress_bar
 from seisloom.errors import InputError
+from seisloom.words import counted
 
 SourceOption = Annotated[
     str,
@@ -36,10 +48,10 @@ def stations(
     from seisloom.waveforms import open_source
     from seisloom.waveforms.query import parse_query
 
-    query = parse_query(network, station, location, channel, start, end, _box(bbox))
+    query = parse_query(network, station, location, channel, start, end, read_box(bbox))
     found = open_source(source).channels(query)
     write_stations(found, out)
-    typer.echo(f"{len(found)} channel{'s' * (len(found) != 1)} written to {out}")
+    typer.echo(f"{counted(len(found), 'channel')} written to {out}")
 
 
 def correlate(
@@ -59,16 +71,32 @@ def correlate(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="name=value, over PARAMS.csv; may be repeated.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads. [default: all cores]")] = None,
-    memory: Annotated[float, typer.Option(min=0.1, help="Memory for spectra and products, GB.")] = 6.0,
+    compute: ComputeOption = "serial",
+    workers: WorkersOption = None,
+    threads: WorkerThreadsOption = None,
+    memory: Annotated[float, typer.Option(min=0.1, help="Memory for spectra and products, GB; of each worker.")] = 6.0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    spectra_gb: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Where days are cut into tiles: spectra that may lie in the workspace, GB. [default: of the days that workers are at]",
+        ),
+    ] = None,
+    part: SliceOption = None,
+    dry_run: DryRunOption = False,
+    prices: PricesOption = None,
+    network: NetworkOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Correlate all pairs of channels, day by day; run it again to continue where it stopped."""
+    from seisloom.compute import parse_slice
     from seisloom.config import read_settings
     from seisloom.noise.pipeline import correlate as run
     from seisloom.stations import read_stations
     from seisloom.waveforms import open_source
 
+    days = parse_slice(part) if part else None
     table = read_stations(channels)
     settings = read_settings(params, **_assignments(setting))
     opened = open_source(source)
@@ -78,10 +106,36 @@ def correlate(
 
         responses = read_inventories(inventory)
     if start is None:
-        start, end = _span(opened, end)
+        start, end = source_span(opened, end)
+    if dry_run:
+        from seisloom.cli.plan_words import correlation_lines
+        from seisloom.noise.dry_run import dry_run as plan_of
+
+        plan = plan_of(
+            table, settings, opened, out, start, end, planned_crew(compute, workers, threads, memory), responses,
+            part=days, spectra_gb=spectra_gb, network_mb_s=network, prices=prices_in(prices),
+        )  # fmt: skip
+        return tell_plan(plan, correlation_lines, as_json)
+    refuse_without_dry_run(prices=prices, network=network, json=as_json)
     try:
         with job_bar() as show:
-            summary = run(table, settings, opened, out, start, end, responses, workers, memory, device, show)
+            summary = run(
+                table,
+                settings,
+                opened,
+                out,
+                start,
+                end,
+                responses,
+                workers,
+                memory,
+                device,
+                show,
+                compute,
+                threads,
+                days,
+                spectra_gb,
+            )
     except KeyboardInterrupt:
         # What Zarr had under way is dropped, of which Python would complain as it ends.
         logging.getLogger("asyncio").disabled = True
@@ -89,7 +143,7 @@ def correlate(
         typer.echo("seisloom: interrupted; the same command continues where it stopped", err=True)
         raise typer.Exit(130) from None
     typer.echo(summary)
-    if not summary.totals()["pairs"]:
+    if summary.days and not summary.totals()["pairs"]:
         typer.echo("seisloom: nothing was correlated; the reasons are above", err=True)
         raise typer.Exit(1)
 
@@ -108,10 +162,25 @@ def stack(
         list[str] | None, typer.Option("--set", help="Option of the method, name=value; may be repeated.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the stack. [default: METHOD_PERIOD]")] = None,
+    compute: ComputeOption = "serial",
+    workers: WorkersOption = None,
+    threads: WorkerThreadsOption = None,
+    dry_run: DryRunOption = False,
+    prices: PricesOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Stack the correlations of a workspace."""
     from seisloom.noise.stacking import stack_correlations
 
+    options = _assignments(option)
+    if dry_run:
+        from seisloom.cli.plan_words import stack_lines
+        from seisloom.noise.stack_plan import dry_run_stack
+
+        crew = planned_crew(compute, workers, threads)
+        plan = dry_run_stack(workspace, method, period, pairs, rotate, name, crew, prices_in(prices), **options)
+        return tell_plan(plan, stack_lines, as_json)
+    refuse_without_dry_run(prices=prices, json=as_json)
     with progress_bar() as bar:
         task = bar.add_task("stacking", total=None)
         made = stack_correlations(
@@ -121,8 +190,11 @@ def stack(
             pairs,
             rotate,
             name,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-            **_assignments(option),
+            threads,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            compute,
+            workers,
+            **options,
         )
     typer.echo(f"stack {made} written to {workspace}")
 
@@ -137,7 +209,7 @@ def _assignments(texts: list[str] | None) -> dict[str, Any]:
     return out
 
 
-def _span(source: Any, end: str | None) -> tuple[str, str]:
+def source_span(source: Any, end: str | None) -> tuple[str, str]:
     """First and last day of a source that knows them."""
     span = getattr(source, "days", lambda: None)()
     if span is None:
@@ -145,7 +217,8 @@ def _span(source: Any, end: str | None) -> tuple[str, str]:
     return span[0], end or span[1]
 
 
-def _box(text: str | None) -> tuple[float, float, float, float] | None:
+def read_box(text: str | None) -> tuple[float, float, float, float] | None:
+    """The box of --bbox, None for none."""
     if text is None:
         return None
     from seisloom.waveforms.query import parse_box

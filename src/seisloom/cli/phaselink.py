@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seisloom.cli.compute_options import ComputeOption, WorkersOption
 from seisloom.cli.progress import association_bar
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ def tables(
 
 
 @app.command()
-def dataset(params: ParamsArgument) -> None:
+def dataset(params: ParamsArgument, compute: ComputeOption = "serial", workers: WorkersOption = None) -> None:
     """Simulate the training set."""
     from seisloom.associate.phaselink import dataset as run
+    from seisloom.compute import parse_compute
 
     read = _read(params)
     with association_bar() as bar:
-        text = run(read, bar.count("windows", read.n_train_samp))
+        text = run(read, bar.count("windows", read.n_train_samp), parse_compute(compute, workers))
     typer.echo(text)
 
 

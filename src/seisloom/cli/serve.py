@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from seisloom.cli import service_options as options
+from seisloom.cli.service_options import ServiceOptions, WorkspaceArgument, with_service_options
 
 
+@with_service_options
 def serve(
-    workspace: options.WorkspaceArgument = "seisloom-workspace",
+    service: ServiceOptions,
+    workspace: WorkspaceArgument = "seisloom-workspace",
     host: Annotated[
         str, typer.Option(help="Address to listen on. Any other than this machine's own needs an access token.")
     ] = "127.0.0.1",
@@ -30,21 +31,9 @@ def serve(
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Workers that are started with the app.")] = 1,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="No worker: they run elsewhere.")] = False,
-    source: options.SourceOption = None,
-    archive: options.ArchiveOption = None,
-    allow_private: options.AllowPrivateOption = False,
-    threads: options.ThreadsOption = None,
-    memory: options.MemoryOption = options.MEMORY_GB,
-    stale: options.StaleOption = options.STALE_S,
-    max_channels: options.MaxChannelsOption = options.MAX_CHANNELS,
-    max_pairs: options.MaxPairsOption = options.MAX_PAIRS,
-    max_days: options.MaxDaysOption = options.MAX_DAYS,
-    max_picks: options.MaxPicksOption = options.MAX_PICKS,
-    max_train_minutes: options.MaxTrainOption = options.MAX_TRAIN,
 ) -> None:
     """Open the app in the browser: map, correlation, stacking, catalogue; with a worker."""
-    sources = options.make_sources(source, archive, allow_private)
-    limits = options.make_limits(max_channels, max_pairs, max_days, max_picks, max_train_minutes)
+    sources, limits = service.sources(), service.limits()
     from seisloom.jobs import egress
     from seisloom.web import serve as web
     from seisloom.web.services import Services
@@ -52,15 +41,10 @@ def serve(
 
     bound = web.listen(host, port)
     token = web.needed_token(bound, token)
-    egress.install(allow_private, sources.addresses())
-    services = Services(workspace, sources, limits, token, stale)
+    egress.install(service.allow_private, sources.addresses())
+    services = Services(workspace, sources, limits, token, service.stale)
     address = web.address(host, bound, root_path)
-    same = {
-        "--source": source, "--archive": archive, "--allow-private": allow_private, "--threads": threads,
-        "--memory": memory, "--stale": stale, "--max-channels": max_channels, "--max-pairs": max_pairs,
-        "--max-days": max_days, "--max-picks": max_picks, "--max-train-minutes": max_train_minutes,
-    }  # fmt: skip
-    command = [sys.executable, "-P", "-m", "seisloom", "work", workspace, "--with-parent", *_arguments(same)]
+    command = [sys.executable, "-P", "-m", "seisloom", "work", workspace, "--with-parent", *service.arguments()]
     number = 0 if no_worker else workers
 
     def ready() -> None:
@@ -78,12 +62,3 @@ def serve(
         web.serve(services, bound, ready, host, allow_host or (), root_path, kept.stop)
     sys.stdout.flush()
     os._exit(0)  # threads that wait for the answer of a data centre must not hold up the end
-
-
-def _arguments(options: Mapping[str, object]) -> list[str]:
-    """The options as on a command line, without those that are not given."""
-    out = []
-    for name, value in options.items():
-        for one in value if isinstance(value, list) else [value]:
-            out += [name] if one is True else [] if one is None or one is False else [name, str(one)]
-    return out

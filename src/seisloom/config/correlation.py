@@ -82,10 +82,14 @@ class CorrelationSettings(BaseModel):
     max_distance_km: float | None = _setting(
         None, "Maximum distance", "km", "Pairs farther than this are left out; empty is no limit", gt=0
     )
-    keep: Literal["day", "substack", "window"] = _setting(
-        "day", "Keep", "", "What is stored: the mean of a day, of each sub-stack, or every window"
+    keep: Literal["day", "substack", "window", "stack"] = _setting(
+        "day",
+        "Keep",
+        "",
+        "What is stored: the mean of a day, of each sub-stack, every window, or the mean of several days",
     )
     substack_len: float = _setting(3600.0, "Sub-stack length", "s", "For keep substack", gt=0)
+    stack_days: int = _setting(10, "Days of a stack", "days", "For keep stack", ge=1, le=10_000)
     taper: float = _setting(
         0.05, "Taper", "", "Cosine taper of a window, as a fraction of its length on either side", ge=0, le=0.5
     )

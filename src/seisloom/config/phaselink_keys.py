@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from seisloom.cores import cores
 
 Step = Literal["dataset", "train", "eval", "plot"]
 
@@ -24,11 +25,6 @@ class TravelTimeTables(BaseModel):
 
     P: str = Field(min_length=1)
     S: str = Field(min_length=1)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PhaselinkKeys(BaseModel):

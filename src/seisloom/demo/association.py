@@ -1,4 +1,4 @@
-"""The association job on two hours of simulated picks at 30 stations: a network trained in a minute, events, and their truth."""
+"""The association job on two hours of simulated picks at 30 stations: events by their likelihood, and the truth."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from seisloom.picks import read_picks, write_picks
 from seisloom.stations import write_sites
 from seisloom.target import write_whole
 from seisloom.traveltime import write_velocity_model
+from seisloom.words import counted
 
 NAME = "Demonstration: two hours of picks"
 INPUTS = ("picks.csv", "stations.csv", "velocity.txt")
 SCENARIO = Scenario(duration_s=7200.0, events_per_hour=60.0, noise_ratio=1.0, sequence_share=0.5)
-TRAIN_MINUTES = 1.0
 MIN_PICKS = 8
 SEED = 1
 
@@ -46,11 +46,9 @@ def run_association(folder: Path, board: Board, say: Callable[[str], None]) -> N
     )
     claim = begin(board, "demo-association", request(folder))
     out = Path(board.storage.url) / run_folder(claim.job.id, claim.number)
-    say(
-        f"2. A network is trained for these stations ({TRAIN_MINUTES:g} min), links the picks, and travel times decide; the same as"
-    )
+    say("2. Earthquakes are found by what picks, and missing picks, say for them; the same as")
     inputs = " ".join(str(folder / name) for name in INPUTS)
-    say(f"     seisloom associate {inputs} --out {out} --train-minutes {TRAIN_MINUTES:g}")
+    say(f"     seisloom associate {inputs} --out {out}")
     claim.finish(find_events(board, claim))
     say("   " + (out / REPORT).read_text(encoding="utf-8").strip().replace("\n", "\n   "))
     say("3. Catalogue (events.csv, assignments.csv, QuakeML, NonLinLoc, HypoInverse) and figures")
@@ -62,7 +60,7 @@ def run_association(folder: Path, board: Board, say: Callable[[str], None]) -> N
 def request(folder: Path) -> AssociationRequest:
     """The job of the files in a folder."""
     picks, stations, velocity = ((name, (folder / name).read_bytes()) for name in INPUTS)
-    options = AssociationOptions(min_picks=MIN_PICKS, train_minutes=TRAIN_MINUTES, seed=SEED)
+    options = AssociationOptions(min_picks=MIN_PICKS, seed=SEED)
     return AssociationRequest(picks, stations, velocity, options, name=NAME)
 
 
@@ -99,6 +97,6 @@ def against_truth(catalog: Catalog, picks: pd.DataFrame, simulation: Simulation)
     apart, _, _ = geo.distance_azimuth(events["latitude"], events["longitude"], truth["latitude"], truth["longitude"])
     return (
         f"Against the truth: {s.matched_events} of {s.true_events} events with {MIN_PICKS} picks or more were found, "
-        f"{s.found_events - s.matched_events} others too (event F1 {s.event_f1:.3f}, pick F1 {s.pick_f1:.3f}); median error of the "
+        f"{counted(s.found_events - s.matched_events, 'other')} too (event F1 {s.event_f1:.3f}, pick F1 {s.pick_f1:.3f}); median error of the "
         f"epicentres {np.median(apart):.2f} km."
     )

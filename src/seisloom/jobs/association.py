@@ -30,7 +30,7 @@ from seisloom.jobs.sources import Sources
 from seisloom.storage import Storage
 
 if TYPE_CHECKING:
-    from seisloom.associate.job import JobSettings, Result
+    from seisloom.associate.result import JobSettings, Result
     from seisloom.associate.train import Step
 
 PICKS, STATIONS, VELOCITY, SETTINGS, MODEL = "picks.csv", "stations.csv", "velocity.txt", "settings.json", "model.pt"
@@ -53,15 +53,15 @@ def run(
 ) -> dict[str, Any]:
     """Do the job, or what is left of it; returns the result: where the files are, and counts.
 
-    ``report`` is called with stage (reading, training, links, events, files), ``done`` of ``total``, ``elapsed_s``,
-    ``seconds_left`` (None where nothing is known), ``events`` (preliminary ones so far), and in training (per cent) ``loss``.
-    MissingExtraError without PyTorch, InputError for files that cannot be used, LimitError for a job that is too large.
-    Neither ``sources`` nor ``memory_gb`` matter here.
+    ``report`` is called with stage (reading, files; of "likelihood" round 1, round 2, ...; of "phaselink" training, links,
+    events), ``done`` of ``total``, ``elapsed_s``, ``seconds_left`` (None where nothing is known), ``events`` (preliminary
+    ones so far), and in training (per cent) ``loss``. InputError for files that cannot be used, LimitError for a job that is
+    too large, MissingExtraError for "phaselink" without PyTorch. Neither ``sources`` nor ``memory_gb`` matter here.
     """
-    from seisloom.associate.requirement import require_torch
+    if request.options.method == "phaselink":
+        from seisloom.associate.requirement import require_torch
 
-    torch = require_torch()
-    torch.set_num_threads(threads)
+        require_torch().set_num_threads(threads)
     folder = run_folder(job_id, claim)
     with _scratch(storage, job_id, claim) as scratch:
         teller = _Teller(storage, folder, request.options.train_minutes, report)
@@ -132,7 +132,7 @@ def _scratch(storage: Storage, job_id: str, claim: int) -> Iterator[Path]:
 
 
 def _settings(options: AssociationOptions, threads: int, scratch: Path) -> JobSettings:
-    from seisloom.associate.job import JobSettings
+    from seisloom.associate.result import JobSettings
 
     chosen = options.model_dump(exclude={"region", "min_probability"})
     return JobSettings(region=region_of(options), n_threads=threads, keep=scratch, **chosen)
@@ -164,7 +164,7 @@ class _Teller:
         if self._stage[0] != name:
             self._stage = (name, now, done)
         _, began, first = self._stage
-        if seconds_left is None and done > first:
+        if seconds_left is None and first < done < total:
             seconds_left = (now - began) / (done - first) * (total - done)
         self._report({
             "stage": name, "done": done, "total": total, "elapsed_s": round(now - self._began, 1),
@@ -191,7 +191,6 @@ class _Teller:
 def _write(result: Result, inputs: Inputs, options: AssociationOptions, scratch: Path, folder: Path) -> None:
     """The catalogue, what it was made from, and the figures of the command line."""
     from seisloom.associate.outputs import write_result
-    from seisloom.associate.train import BEST
     from seisloom.figures import catalog_figures, event_figures, largest_events
     from seisloom.picks import write_picks
     from seisloom.stations import write_sites
@@ -202,13 +201,13 @@ def _write(result: Result, inputs: Inputs, options: AssociationOptions, scratch:
     write_picks(result.picks, folder / PICKS)
     write_sites(result.study.sites, folder / STATIONS)
     write_velocity_model(inputs.velocity, folder / VELOCITY)
-    used = {
-        "options": options.model_dump(),
-        "region": asdict(result.study.network.region),
-        "windows": asdict(result.settings.windows),
-    }
+    used: dict[str, Any] = {"options": options.model_dump(), "region": asdict(result.study.network.region)}
+    if result.settings:
+        from seisloom.associate.train import BEST
+
+        used["windows"] = asdict(result.settings.windows)
+        shutil.copyfile(inputs.model or scratch / "model" / BEST, folder / MODEL)
     (folder / SETTINGS).write_text(json.dumps(used, indent=1) + "\n")
-    shutil.copyfile(inputs.model or scratch / "model" / BEST, folder / MODEL)
     drawn = largest_events(result.catalog, _DRAWN)
     list(catalog_figures(result.catalog, result.study.sites, folder))
     list(event_figures(result.catalog, drawn, result.picks, result.study.sites, folder, study=result.study))

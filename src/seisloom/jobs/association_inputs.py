@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from seisloom.associate.magnitude_relations import choose_relation
 from seisloom.associate.network import Region, make_network, region_around, region_of_box
 from seisloom.errors import InputError, MissingExtraError
 from seisloom.jobs.limits import Limits
@@ -43,13 +44,15 @@ def read_inputs(request: AssociationRequest, folder: Path, limits: Limits) -> In
     for kind in KINDS:
         file = given[kind]
         read[kind] = read_file(kind, *file, folder, request.options.min_probability) if file else None
-    limits.check(picks=len(read["picks"]), train_minutes=0.0 if request.model else request.options.train_minutes)
+    options = request.options
+    trains = options.method == "phaselink" and not request.model
+    choose_relation(read["picks"], options.magnitude)
+    limits.check(picks=len(read["picks"]), train_minutes=options.train_minutes if trains else 0.0)
     return Inputs(read["picks"], read["stations"], read["velocity"], read["model"])
 
 
 def check_request(request: AssociationRequest, folder: Path, limits: Limits) -> Inputs:
     """Read a request as the job will, and refuse what can be known to fail without the travel times."""
-    from seisloom.associate.refine import RefineSettings
     from seisloom.associate.study import PickSet, check_enough, check_region, ordered_sites
 
     inputs, options = read_inputs(request, folder, limits), request.options
@@ -57,8 +60,7 @@ def check_request(request: AssociationRequest, folder: Path, limits: Limits) -> 
     network = make_network(sites, region_of(options) or region_around(sites))
     check_region(network)
     matched, unknown = match_stations(inputs.picks, sites)
-    needed = RefineSettings(n_min_det=options.min_picks, n_min_det_p=options.min_p, n_min_det_s=options.min_s)
-    check_enough(PickSet(matched, unknown, None, network), needed)
+    check_enough(PickSet(matched, unknown, None, network), options.min_picks, options.min_p, options.min_s)
     return inputs
 
 

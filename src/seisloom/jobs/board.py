@@ -126,6 +126,10 @@ class Board:
                 return claim
         return None
 
+    def note(self, job: Job, event: str, by: str, **more: Any) -> bool:
+        """Write an event of a job that nobody holds a claim to; False where something else has happened meanwhile."""
+        return self._append(job.id, job.number, event, by, **more)
+
     def release(self, worker: str) -> None:
         """Give back the jobs of a worker that is known to be dead, so that nobody has to wait until it is taken for so."""
         for job in self.jobs():

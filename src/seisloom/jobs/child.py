@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from seisloom.compute import parse_slice
 from seisloom.errors import SeisloomError, WorkspaceError
 from seisloom.jobs import egress
 from seisloom.jobs.limits import Limits
@@ -56,7 +57,8 @@ def _work(task: Task, storage: Storage, report: Callable[[dict[str, Any]], None]
     if isinstance(request, CorrelationRequest):
         from seisloom.jobs import correlation
 
-        return correlation.run(storage, task.job_id, request, *services)
+        part = parse_slice(task.part) if task.part else None
+        return correlation.run(storage, task.job_id, request, *services, task.compute, part)
     from seisloom.jobs import association
 
     return association.run(storage, task.job_id, request, *services)

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from seisloom.compute import Slice
 from seisloom.errors import NoDataError
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.requests import CorrelationRequest
 from seisloom.jobs.sources import Sources
 from seisloom.noise.pipeline import Progress, correlate, day_range
 from seisloom.noise.report import DayReport, Summary
+from seisloom.noise.span_stacks import shared
 from seisloom.storage import Storage
+from seisloom.words import counted
 
 NAMED = 3
 """Channels and days that a message names at most."""
@@ -31,22 +34,28 @@ def run(
     threads: int,
     memory_gb: float,
     report: Callable[[dict[str, Any]], None],
+    compute: str = "serial",
+    part: Slice | None = None,
 ) -> dict[str, Any]:
     """Do the job, or what is left of it, in ``processed/ID`` of the workspace; returns the result.
 
     ``claim`` is the number of the claim's event. ``report`` is called with how far the work is, from one thread or
     another, often. The result is what the summary counts, ``problems`` (their number), and a ``message`` where days
-    stay incomplete. Raises LimitError for a job that is too large, SourceError where the source fails for every channel,
+    stay incomplete. With ``part`` only that slice of the days is done, and the result is how many are ``left``, as long as
+    there are any. ``compute`` is what the days are done by. Raises LimitError for a job that is too large, SourceError where the source fails for every channel,
     NoDataError where nothing could be correlated.
     """
     request.check(limits)
     folder = f"processed/{job_id}"
-    days = [f"{day:%Y-%m-%d}" for day in day_range(request.start, request.end)]
+    span = day_range(request.start, request.end)
+    days, own = ([f"{day:%Y-%m-%d}" for day in some] for some in (span, shared(span, part, request.settings)))
     done = {key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(f"{folder}/done")}
-    pace = Pace(days, done)
+    pace = Pace(own, done)
     report({"stage": "metadata", "days_done": len(done.intersection(days)), "days": len(days), "elapsed_s": 0.0})
     source = sources.open(request.source)
-    teller = _Teller(storage, folder, limits, pace, report)
+    teller = _Teller(
+        storage, folder, limits, pace, report if part is None else _of_all(report, storage, folder, len(days))
+    )
     summary = correlate(
         request.channels,
         request.settings,
@@ -54,12 +63,49 @@ def run(
         f"{storage.url.rstrip('/')}/{folder}",
         request.start,
         request.end,
-        workers=threads,
+        workers=None if "=" in compute else threads,  # a running scheduler has workers of its own
         memory_gb=memory_gb,
         progress=teller.show,
+        compute=compute,
+        part=part,
     )
     teller.end(len(days))
+    if part:
+        reports = day_reports(storage, folder, days)
+        if left := len(days) - len(reports):
+            return {"left": left}
+        summary = Summary(summary.workspace, reports)
     return _result(summary)
+
+
+def day_reports(storage: Storage, folder: str, days: list[str]) -> list[DayReport]:
+    """What became of days, as far as anybody has done them."""
+    found = {day: _report_of(storage, folder, day) for day in days}
+    return [DayReport.from_json(held[1]) for held in found.values() if held]
+
+
+def _report_of(storage: Storage, folder: str, day: str) -> tuple[str, dict[str, Any]] | None:
+    """How a day ended, done or incomplete, and its report; None where nobody has done it."""
+    for state in ("done", "incomplete"):
+        if held := storage.get_json(f"{folder}/{state}/{day}.json"):
+            return state, held
+    return None
+
+
+def _of_all(
+    report: Callable[[dict[str, Any]], None], storage: Storage, folder: str, n_days: int
+) -> Callable[[dict[str, Any]], None]:
+    """Reports of a share, with the days of the whole job: others do theirs at the same time."""
+    place: tuple[Any, ...] = ()
+    done = 0
+
+    def told(progress: dict[str, Any]) -> None:
+        nonlocal place, done
+        if (now := (progress.get("day"), progress.get("days_done"))) != place:
+            place, done = now, len(storage.keys(f"{folder}/done"))
+        report(progress | {"days_done": done, "days": n_days})
+
+    return told
 
 
 @dataclass
@@ -127,12 +173,9 @@ class _Teller:
 
     def _log_day(self) -> None:
         """Log what became of the day that was at hand."""
-        if self._last is None:
-            return
-        for state in ("done", "incomplete"):
-            if held := self.storage.get_json(f"{self.folder}/{state}/{self._last.day}.json"):
-                print(_line(DayReport.from_json(held), state), file=sys.stderr, flush=True)
-                return
+        if self._last and (held := _report_of(self.storage, self.folder, self._last.day)):
+            state, report = held
+            print(_line(DayReport.from_json(report), state), file=sys.stderr, flush=True)
 
 
 def _line(day: DayReport, state: str) -> str:
@@ -141,7 +184,8 @@ def _line(day: DayReport, state: str) -> str:
     notes += ["incomplete, the source failed"] if state == "incomplete" else []
     return "; ".join(
         [
-            f"{day.day}: {day.pairs:,} pairs of {day.channels:,} channels, {day.windows:,} windows, {day.seconds:g} s",
+            f"{day.day}: {counted(day.pairs, 'pair')} of {counted(day.channels, 'channel')}, {counted(day.windows, 'window')}, "
+            f"{day.seconds:g} s",
             *notes,
         ]
     )

@@ -21,7 +21,13 @@ broke down, ``lost`` where its worker died.
 # What may follow on a state, and the state that it leads to.
 TRANSITIONS: dict[State | None, dict[str, State]] = {
     None: {"submitted": "waiting"},
-    "waiting": {"claimed": "running", "cancelled": "cancelled", "failed": "failed", "deleted": "deleted"},
+    "waiting": {
+        "claimed": "running",
+        "joined": "running",
+        "cancelled": "cancelled",
+        "failed": "failed",
+        "deleted": "deleted",
+    },
     "running": {
         "claimed": "running",  # taken over from a worker that is no longer heard of
         "released": "waiting",
@@ -91,6 +97,8 @@ def _changes(job: dict[str, Any], name: str, event: Event) -> dict[str, Any]:
         case "claimed":
             claim = {"worker": event["by"], "attempts": job.get("attempts", 0) + 1, "started": job.get("started") or at}
             return claim | _advance(job, event, losses=int(job["state"] == "running"))
+        case "joined":
+            return {"worker": event["by"], "attempts": job.get("attempts", 0) + 1, "started": job.get("started") or at}
         case "released":
             message = event.get("message", "")
             counts = {"crashes": int(bool(message)), "losses": int(bool(event.get("lost")))}

@@ -1,4 +1,4 @@
-"""The log of a job for its users: ``processed/ID/log.txt``, one text through all attempts."""
+"""The log of a job for its users: ``processed/ID/log.txt``, one text through all attempts; of a share a file of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TAIL_LINES = 10
 class LogFile:
     """A text that grows in memory and is written whole when it has grown; lines may come from several threads."""
 
-    def __init__(self, storage: Storage, job_id: str) -> None:
-        self._storage, self._key = storage, f"processed/{job_id}/log.txt"
+    def __init__(self, storage: Storage, job_id: str, name: str = "log") -> None:
+        self._storage, self._key = storage, f"processed/{job_id}/{name}.txt"
         self._lock = threading.Lock()
         self._text = (storage.get(self._key) or b"").decode("utf-8", "replace")
         self._written = self._text

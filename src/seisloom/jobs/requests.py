@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seisloom.config import CorrelationSettings, parse_settings, write_params_csv
 from seisloom.config.faults import sentences
@@ -74,19 +74,39 @@ class AssociationOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    method: Literal["likelihood", "phaselink"] = Field(
+        default="likelihood", description="phaselink: a network that links picks, trained first unless one is given"
+    )
     region: tuple[float, float, float, float, float, float] | None = Field(
         default=None, description="south, north, west, east (degrees), top, bottom (km); default: around the stations"
     )
     min_picks: int = Field(default=8, ge=4, description="fewest picks of an event")
     min_p: int = Field(default=0, ge=0, description="fewest P picks of an event")
     min_s: int = Field(default=0, ge=0, description="fewest S picks of an event")
-    max_distance_km: float | None = Field(default=None, ge=1, description="farthest station of an event, km")
-    min_probability: float = Field(default=0.0, ge=0, le=1, description="picks less probable than this are left out")
-    earth: Literal["flat", "sphere"] = Field(
-        default="flat", description="sphere for networks of hundreds of kilometres"
+    false_events_per_day: float | None = Field(
+        default=None, ge=1e-6, description="that are put up with (likelihood); default: 1, or 1 % of the events"
     )
-    train_minutes: float = Field(default=5.0, ge=0.05, description="time for training, without a model")
-    seed: int = Field(default=1, ge=0, description="seed of the training")
+    min_evidence: float | None = Field(
+        default=None, gt=0, description="log likelihood ratio of an event (likelihood); default: from the false events"
+    )
+    spacing_km: float | None = Field(
+        default=None, ge=0.1, description="of the search (likelihood); default: from stations and picks"
+    )
+    learn: bool = Field(default=True, description="errors, delays and detection from the picks (likelihood)")
+    magnitude: str = Field(default="auto", description="relation for magnitudes where picks have amplitudes, or none")
+    max_distance_km: float | None = Field(default=None, ge=1, description="farthest station of an event (phaselink)")
+    min_probability: float = Field(default=0.0, ge=0, le=1, description="picks less probable than this are left out")
+    earth: Literal["flat", "sphere"] = Field(default="sphere", description="that travel times are computed for")
+    train_minutes: float = Field(default=5.0, ge=0.05, description="time for training (phaselink), without a network")
+    seed: int = Field(default=1, ge=0, description="seed of random numbers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_old(cls, given: Any) -> Any:
+        """Options that say how long to train are of a time when every job did, or of somebody who wants it."""
+        if isinstance(given, dict) and "train_minutes" in given and "method" not in given:
+            return {"method": "phaselink"} | given
+        return given
 
 
 @dataclass(frozen=True)
@@ -100,6 +120,10 @@ class AssociationRequest:
     model: tuple[str, bytes] | None = None
     name: str = ""
     kind: Literal["association"] = "association"
+
+    def __post_init__(self) -> None:
+        if self.model:  # there is only one use for it
+            object.__setattr__(self, "options", self.options.model_copy(update={"method": "phaselink"}))
 
     def files(self) -> dict[str, bytes]:
         """The files of ``incoming/ID/``, named by what they are; job.json comes last."""

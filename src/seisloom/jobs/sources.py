@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from seisloom.errors import InputError
-from seisloom.jobs.egress import check_url
+from seisloom.jobs.egress import check_url, install
 from seisloom.waveforms import ChannelQuery, Source, open_source
 from seisloom.waveforms.availability import Availability, availability
+from seisloom.waveforms.base import Reopened
 from seisloom.waveforms.recent import Recent
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class Sources:
         default = self.default or ""
         public = default in (*self.archives, "demo") or default.startswith("fdsn:")
         source.spec = name or (default if public else "the default source")
+        if isinstance(source, Reopened) and not self.allow_private:
+            source.guard = partial(
+                install, False, self.addresses()
+            )  # in processes that work at a job with this one, too
         return source
 
     def channels(self, name: str | None, query: ChannelQuery) -> pd.DataFrame:

@@ -23,6 +23,9 @@ class Task:
     memory_gb: float
     patience_s: float
     """How long the process works on without a sign of the worker."""
+    compute: str = "serial"
+    part: str | None = None
+    """The slice i/n of the days of a correlation that is to be done, None for all."""
 
     def line(self) -> bytes:
         """One line of JSON."""

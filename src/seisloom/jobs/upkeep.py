@@ -6,12 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from obstore.exceptions import BaseError
-
-from seisloom.errors import WorkspaceError
 from seisloom.jobs.board import JOB_ID, Board
 from seisloom.jobs.requests import CARD, announced
-from seisloom.storage import Storage, words
+from seisloom.storage import Storage
 
 SETTLE_S = 2.0
 """A folder is complete when it has looked the same for so long, as files come one after another and piece by piece."""
@@ -27,7 +24,7 @@ class Foreign:
 
     def adopt(self) -> bool:
         """Make jobs of the folders that are complete; True where one seems to be and has to be looked at again."""
-        new = folders(self.board.storage, "incoming") - self._known
+        new = self.board.storage.folders("incoming") - self._known
         if new:
             self._known |= set(self.board.everything())
         self._looks = {folder: look for folder, look in self._looks.items() if folder in new - self._known}
@@ -59,7 +56,7 @@ def sweep(board: Board, tell: Callable[[str], None]) -> None:
     deleted = {job_id for job_id, job in board.everything().items() if job.state == "deleted"}
     if not deleted:
         return
-    for job_id in deleted & (folders(board.storage, "incoming") | folders(board.storage, "processed")):
+    for job_id in deleted & (board.storage.folders("incoming") | board.storage.folders("processed")):
         if any(
             board.storage.keys(f"{folder}/{job_id}") for folder in ("incoming", "processed")
         ):  # folders may be empty
@@ -67,22 +64,9 @@ def sweep(board: Board, tell: Callable[[str], None]) -> None:
             tell(f"{job_id}: files of this deleted job are removed; for a new job use another id")
 
 
-def folders(storage: Storage, prefix: str) -> set[str]:
-    """Names directly below a prefix that have something below them."""
-    try:
-        found = storage.store.list_with_delimiter(prefix)["common_prefixes"]
-    except (BaseError, OSError) as error:
-        raise WorkspaceError(f"{storage.url}/{prefix}: cannot be listed: {words(error)}") from error
-    return {path.rpartition("/")[2] for path in found}
-
-
 def listing(storage: Storage, prefix: str) -> dict[str, tuple[int, str | None, str]]:
     """Size, entity tag and time of change of the objects below a prefix, by their key below it."""
-    try:
-        found = [item for batch in storage.store.list(prefix) for item in batch]
-    except (BaseError, OSError) as error:
-        raise WorkspaceError(f"{storage.url}/{prefix}: cannot be listed: {words(error)}") from error
     return {
         item["path"].removeprefix(f"{prefix}/"): (item["size"], item["e_tag"], str(item["last_modified"]))
-        for item in found
+        for item in storage.objects(prefix)
     }

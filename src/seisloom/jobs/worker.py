@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TypeVar
 
+from seisloom.compute import Slice
 from seisloom.errors import WorkspaceError
 from seisloom.jobs.attempt import Attempt, Outcome, Wake, pause
 from seisloom.jobs.board import Board, Claim
 from seisloom.jobs.discretion import discreet
 from seisloom.jobs.limits import Limits
 from seisloom.jobs.logfile import LogFile
+from seisloom.jobs.shares import KIND, OPEN, Share, share
 from seisloom.jobs.sources import Sources
 from seisloom.jobs.task import Task
 from seisloom.jobs.upkeep import SETTLE_S, Foreign, sweep
@@ -44,6 +46,8 @@ class Worker:
         memory_gb: float = 6.0,
         tell: Callable[[str], None] = print,
         settle_s: float = SETTLE_S,
+        compute: str = "serial",
+        part: Slice | None = None,
     ) -> None:
         self.board, self.sources, self.limits = board, sources, limits
         self.threads, self.memory_gb = threads or os.cpu_count() or 1, memory_gb
@@ -56,6 +60,8 @@ class Worker:
         self._most_idle_s = min(MOST_IDLE_S, board.stale_after_s / 4)
         self._swept = -SWEEP_S
         self._wake, self._stopped = Wake(), False
+        self._compute, self._part = compute, part
+        self._shares: dict[str, int] = {}  # by job: how often its share was tried, MAX_CRASHES for never again
 
     def stop(self) -> None:
         """Give back what is at hand and end soon; may be called from other threads and from signal handlers."""
@@ -91,18 +97,37 @@ class Worker:
         if time.monotonic() - self._swept >= SWEEP_S:
             sweep(self.board, self._tell)
             self._swept = time.monotonic()
-        if claim := self.board.claim(self.name):
+        if claim := self._take():
             self._do(claim)
             return True, True
+        if self._part:
+            return False, settling  # what others do of the jobs is not waited for
         return False, drain and (settling or any(job.state in ("waiting", "running") for job in self.board.jobs()))
+
+    def _take(self) -> Claim | None:
+        """A job to do, or a share of one that is not done yet; with a slice, of the others the one that waits longest."""
+        if self._part is None:
+            return self.board.claim(self.name)
+        for job in reversed(self.board.jobs()):
+            if job.kind != KIND:
+                taken = self.board.claim(self.name, job.id)
+            elif job.state in OPEN and self._shares.get(job.id, 0) < MAX_CRASHES:
+                taken = share(self.board, job, self.name)
+            else:
+                continue
+            if taken:
+                return taken
+        return None
 
     def _do(self, claim: Claim) -> None:
         job = claim.job
-        log = LogFile(self.board.storage, job.id)
+        shared = isinstance(claim, Share)
+        log = LogFile(self.board.storage, job.id, f"log-{self._part}".replace("/", "-of-") if shared else "log")
         if job.crashes >= MAX_CRASHES or job.losses >= MAX_LOSSES:
             self._end(claim, Outcome("failed", _given_up(claim, log)), log)
             return
-        self._tell(f"{job.id}: claimed ({job.kind}{f', {job.name}' if job.name else ''}, attempt {job.attempts})")
+        how = f"slice {self._part}" if shared else "claimed"
+        self._tell(f"{job.id}: {how} ({job.kind}{f', {job.name}' if job.name else ''}, attempt {job.attempts})")
         task = Task(
             self.board.storage.url,
             job.id,
@@ -112,9 +137,14 @@ class Worker:
             self.threads,
             self.memory_gb,
             self.board.stale_after_s * 2 / 3,
+            self._compute,
+            str(self._part) if shared else None,
         )
         attempt = Attempt(claim, task, log, self._tidy, self._tell, self._wake, lambda: self._stopped, self._beat_s)
         outcome = attempt.run()
+        if shared:
+            tried = self._shares.get(job.id, 0) + 1
+            self._shares[job.id] = tried if outcome.how == "broken" else MAX_CRASHES
         self._end(claim, outcome, log, attempt.done)
 
     def _end(self, claim: Claim, outcome: Outcome, log: LogFile, done: int = 0) -> None:
@@ -134,7 +164,9 @@ class Worker:
                 held = self._insist(lambda: claim.release(done, outcome.words))
             case _:
                 held = self._insist(lambda: claim.release(done))
-        if held:
+        if held and (left := outcome.result.get("left")):
+            self._tell(f"{claim.job.id}: slice done; days left to others: {left:,}")
+        elif held:
             self._tell(f"{claim.job.id}: {_TOLD[outcome.how]}{f': {outcome.words}' if outcome.words else ''}")
         else:
             self._lost(claim)

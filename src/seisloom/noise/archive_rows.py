@@ -12,28 +12,41 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from obstore.exceptions import BaseError
 
-from seisloom.errors import WorkspaceError
-from seisloom.noise.archive import CORRELATIONS
-from seisloom.storage import Storage, words
+from seisloom.noise.formats import CORRELATIONS
+from seisloom.noise.spans import parts
+from seisloom.storage import Storage
 
 # Requests at once: what hides the latency of an object store; of a disk, a few are as fast.
 REQUESTS = 16
 NOT_THERE = 2**64 - 1
 
 
-def read_rows(
-    storage: Storage, pairs: npt.ArrayLike, there: npt.NDArray[np.bool_], path: str = CORRELATIONS
-) -> npt.NDArray[np.float32]:
-    """``ccf[pairs]`` (pair, time, lag) of the archive at ``path``, NaN where ``there`` (pair, time) is False.
+def read_rows(storage: Storage, pairs: npt.ArrayLike, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """``ccf[pairs]`` (pair, time, lag) of the correlations, NaN where ``there`` (pair, time) is False.
 
     ``there`` may cover fewer times than the archive has. Raises WorkspaceError.
     """
+    numbers, rest = np.atleast_1d(np.asarray(pairs, np.int64)), there.copy()
+    held = []
+    for part in parts(storage):
+        times = np.arange(part.start, min(part.stop, there.shape[1]))
+        if len(times) and there[:, times].any():
+            held.append((times, part.read(storage, "ccf", numbers, times)))
+            rest[:, times] = False
+    out = rows_by_day(storage, numbers, rest)
+    for times, values in held:
+        out[:, times] = np.where(there[:, times, None], values, np.nan)
+    return out
+
+
+def rows_by_day(
+    storage: Storage, numbers: npt.NDArray[np.int64], there: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """The same from ``correlations.zarr`` alone."""
     import zarr
 
-    numbers = np.atleast_1d(np.asarray(pairs, np.int64))
-    array: Any = zarr.open_array(storage.zarr(read_only=True), path=f"{path}/ccf", mode="r", zarr_format=3)
+    array: Any = zarr.open_array(storage.zarr(read_only=True), path=f"{CORRELATIONS}/ccf", mode="r", zarr_format=3)
     n_lag, n_time = array.shape[2], array.shards[1]
     out = np.full((len(numbers), there.shape[1], n_lag), np.nan, np.float32)
     wanted: dict[tuple[int, int], list[int]] = {}
@@ -44,7 +57,7 @@ def read_rows(
 
     def read(shard: tuple[tuple[int, int], list[int]]) -> None:
         (place, time), rows = shard
-        key = f"{path}/ccf/c/{place}/{time}/0"
+        key = f"{CORRELATIONS}/ccf/c/{place}/{time}/0"
         span = slice(time * n_time, min((time + 1) * n_time, there.shape[1]))
         blocks = _blocks(storage, key, array, numbers[rows] % array.shards[0])
         for i, block in zip(rows, blocks, strict=True):
@@ -60,16 +73,13 @@ def _blocks(storage: Storage, key: str, array: Any, places: npt.NDArray[np.int64
     n_pairs, n_time, n_lag = array.chunks
     n_chunks, size = array.shards[0] // n_pairs, 4 * n_time * n_lag
     empty = np.full((n_time, n_lag), np.nan, np.float32)
-    try:
-        tail = storage.store.get(key, options={"range": {"suffix": 16 * n_chunks + 4}}).bytes()
-        index = np.frombuffer(tail, np.uint8)[:-4].view("<u8").reshape(n_chunks, 2)
-        offsets = [int(index[p // n_pairs, 0]) for p in places]
-        starts = [o + int(p % n_pairs) * size for o, p in zip(offsets, places, strict=True) if o != NOT_THERE]
-        ranges = storage.store.get_ranges(key, starts=starts, lengths=[size] * len(starts)) if starts else []
-    except FileNotFoundError:
+    tail = storage.get_end(key, 16 * n_chunks + 4)
+    if tail is None:
         return [empty] * len(places)
-    except (BaseError, OSError, ValueError) as error:
-        raise WorkspaceError(f"{storage.url}/{key}: cannot be read: {words(error)}") from error
+    index = np.frombuffer(tail, np.uint8)[:-4].view("<u8").reshape(n_chunks, 2)
+    offsets = [int(index[p // n_pairs, 0]) for p in places]
+    starts = [o + int(p % n_pairs) * size for o, p in zip(offsets, places, strict=True) if o != NOT_THERE]
+    ranges = (storage.get_ranges(key, starts, [size] * len(starts)) or []) if starts else []
     found = iter(ranges)
     made = [None if o == NOT_THERE else np.frombuffer(next(found), "<f4").reshape(n_time, n_lag) for o in offsets]
     return [empty if block is None else block for block in made]

@@ -4,7 +4,10 @@ The stack over windows w of conj(A) B is, at one frequency, one entry of the pro
 X (channel, window): a complex matrix product gives it for all pairs at once, and one inverse transform a pair leads
 back to lag. Spectra stand as (frequency, channel, window), so that each frequency is one block for BLAS, and only
 the pass band is kept. Work goes by bands of rows (channels as A), so that memory stays within a stated budget; only
-the upper triangle is computed, the diagonal block by halves.
+the upper triangle is computed, the diagonal blocks by halves.
+
+Libraries round the same sum differently in arrays of different shapes. So products are made in the squares of a fixed grid
+(see :mod:`seisloom.noise.product`), and transforms INVERSE_BATCH at a time: a correlation has the same bits however a day is cut.
 """
 
 from __future__ import annotations
@@ -17,13 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seisloom.noise.plan import WindowPlan
+from seisloom.noise.product import GRID, Rows, Spectra, product
 
-Spectra = npt.NDArray[np.complex64]
-# Which rows (windows) of the spectra are summed.
-Rows = slice | npt.NDArray[np.int64]
-FREQUENCY_BLOCK = 32
 INVERSE_BATCH = 16
-LEAF = 24
 MIN_HEIGHT, MAX_HEIGHT, CROSS_BYTES = 96, 192, 384_000_000
 
 
@@ -70,16 +69,19 @@ class Inverse:
     def transform(
         self, cross: Spectra, out: npt.NDArray[np.float32], buffers: tuple[Spectra, npt.NDArray[np.float32]]
     ) -> None:
-        """``cross`` (frequency, pair) to ``out`` (pair, lag), in ``buffers`` as :meth:`buffers` makes them."""
+        """``cross`` (frequency, pair) to ``out`` (pair, lag), in ``buffers`` as :meth:`buffers` makes them, of as many pairs or more.
+
+        All of the buffers is transformed, so that neither the number of pairs nor the place of one matters to its bits.
+        """
         import ducc0
 
         n_frequencies, n = cross.shape
         half = self.n_half_lag
-        spectrum, lags = (b[:n] for b in buffers)
-        spectrum[:, self.first_bin : self.first_bin + n_frequencies] = cross.T
+        spectrum, lags = buffers
+        spectrum[:n, self.first_bin : self.first_bin + n_frequencies] = cross.T
         ducc0.fft.c2r(spectrum, axes=(1,), lastsize=self.nfft, forward=False, inorm=0, out=lags)
-        np.multiply(lags[:, -half:], np.float32(self.scale), out=out[:, :half])
-        np.multiply(lags[:, : half + 1], np.float32(self.scale), out=out[:, half:])
+        np.multiply(lags[:n, -half:], np.float32(self.scale), out=out[:, :half])
+        np.multiply(lags[:n, : half + 1], np.float32(self.scale), out=out[:, half:])
 
 
 class Scratch:
@@ -105,24 +107,29 @@ class Scratch:
 def window_counts(valid: npt.NDArray[np.bool_], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Windows that both channels of each pair have: ``valid`` (channel, window), ``pairs`` (pair, 2) -> (pair,)."""
     v = valid.astype(np.float32)
-    return (v @ v.T)[pairs[:, 0], pairs[:, 1]].astype(np.int32)
+    first, stop = (int(pairs[:, 0].min()), int(pairs[:, 0].max()) + 1) if len(pairs) else (0, 0)
+    return (v[first:stop] @ v.T)[pairs[:, 0] - first, pairs[:, 1]].astype(np.int32)
 
 
-def rectangles(first: int, stop: int, n: int) -> Iterator[tuple[slice, slice]]:
-    """Blocks (rows, columns) that cover row < stop of the upper triangle of an n × n matrix, from row ``first``."""
-    if stop < n:
-        yield slice(first, stop), slice(stop, n)
-    yield from _diagonal(first, stop)
+def pair_counts(
+    valid: npt.NDArray[np.bool_], pairs: npt.NDArray[np.int64], groups: list[slice]
+) -> npt.NDArray[np.int32]:
+    """Windows that both channels of each pair have in each group of windows: (pair, group)."""
+    if all(g.stop - g.start == 1 for g in groups):
+        a, b = pairs.T
+        some = np.concatenate([np.arange(g.start, g.stop) for g in groups])
+        return (valid[a][:, some] & valid[b][:, some]).astype(np.int32)
+    return np.stack([window_counts(valid[:, g], pairs) for g in groups], axis=1)
 
 
-def _diagonal(first: int, stop: int) -> Iterator[tuple[slice, slice]]:
-    if stop - first <= LEAF:
-        yield slice(first, stop), slice(first, stop)
-        return
-    middle = (first + stop) // 2
-    yield slice(first, middle), slice(middle, stop)
-    yield from _diagonal(first, middle)
-    yield from _diagonal(middle, stop)
+def group_rows(groups: list[slice], n_windows: int, n_rows: int) -> list[Rows]:
+    """The rows of spectra that each group of windows has: those of its windows, or of both rows of each."""
+    if n_rows == n_windows:
+        return list(groups)
+    if len(groups) == 1:
+        return [slice(0, n_rows)]
+    rows = np.arange(n_windows)
+    return [np.concatenate([rows[g], rows[g] + n_windows]) for g in groups]
 
 
 def band_height(stack: SpectraStack, values_a_pair: int, memory_bytes: float) -> int:
@@ -130,31 +137,15 @@ def band_height(stack: SpectraStack, values_a_pair: int, memory_bytes: float) ->
 
     Cross-spectra of some CROSS_BYTES, or of MIN_HEIGHT channels where that is more: touching fresh memory costs as much
     as the product of few channels, and products of very few run far below the speed of the machine. At most what fits a
-    memory budget beside the spectra: cross-spectra and correlations once.
+    memory budget beside the spectra: cross-spectra and correlations once. Whole cells of the grid, but for budgets
+    that do not hold one.
     """
     n_frequencies, n = stack.right.shape[:2]
     spectra = stack.right.nbytes * (1 if stack.left is stack.right else 2)
     wanted = max(MIN_HEIGHT, CROSS_BYTES // (n * 8 * n_frequencies))
     fits = (memory_bytes - spectra) // (n * (8 * n_frequencies + 4 * values_a_pair))
-    return int(np.clip(min(wanted, fits), 1, min(n, MAX_HEIGHT)))
-
-
-def product(stack: SpectraStack, first: int, stop: int, rows: Rows, pool: ThreadPoolExecutor, cross: Spectra) -> None:
-    """Sum over ``rows`` of conj(left) right for channels first..stop against first..n, upper triangle.
-
-    ``cross`` (frequency, stop - first, n - first) is written; below the diagonal its values mean nothing.
-    """
-    blocks = list(rectangles(first, stop, stack.n_channels))
-
-    def one(f0: int) -> None:
-        f = slice(f0, f0 + FREQUENCY_BLOCK)
-        a = stack.left[f, first:stop, rows].conj()
-        for i, j in blocks:
-            target = cross[f, i.start - first : i.stop - first, j.start - first : j.stop - first]
-            b = stack.right[f, j, rows].transpose(0, 2, 1)
-            np.matmul(a[:, i.start - first : i.stop - first], b, out=target)
-
-    list(pool.map(one, range(0, len(cross), FREQUENCY_BLOCK)))
+    height = int(np.clip(min(wanted, fits), 1, MAX_HEIGHT))
+    return min(n, height // GRID * GRID or height)
 
 
 def correlate_pairs(
@@ -176,13 +167,14 @@ def correlate_pairs(
     scratch = scratch or Scratch()
     cross_space = scratch.cross(len(stack.right) * (bands[0][1] - bands[0][0]) * n)
     block_space = scratch.block(max(len(wanted) for _, _, wanted in bands) * len(groups) * n_lag)
-    done = 0
+    numbers, done = np.arange(n), 0
     for first, stop, wanted in bands:
-        cross = _shaped(cross_space, (len(stack.right), stop - first, n - first))
-        block = _shaped(block_space, (len(wanted), len(groups), n_lag))
+        cross = shaped(cross_space, (len(stack.right), stop - first, n - first))
+        block = shaped(block_space, (len(wanted), len(groups), n_lag))
+        a = slice(first, stop)
         for g, rows in enumerate(groups if len(wanted) else []):
-            product(stack, first, stop, rows, pool, cross)
-            _invert(cross, wanted - first, inverse, pool, block[:, g])
+            product(stack.left[:, a], numbers[a], stack.right[:, first:], numbers[first:], n, rows, pool, cross)
+            invert(cross, wanted - first, inverse, pool, block[:, g])
         yield done, block
         done += len(wanted)
 
@@ -197,7 +189,8 @@ def row_bands(
         yield first, stop, pairs[slice(*np.searchsorted(pairs[:, 0], [first, stop]))]
 
 
-def _shaped(space: npt.NDArray, shape: tuple[int, ...]) -> npt.NDArray:
+def shaped(space: npt.NDArray, shape: tuple[int, ...]) -> npt.NDArray:
+    """The first values of a flat array in a shape."""
     return space[: int(np.prod(shape))].reshape(shape)
 
 
@@ -212,28 +205,43 @@ def correlate_windows(
     n_windows = stack.valid.shape[1]
     n_lag = 2 * inverse.n_half_lag + 1
     step = int(np.clip(memory_bytes / 4 // (4 * n_windows * n_lag), 1, 64))
-    folds = stack.right.shape[2] // n_windows  # rows that add up to a window
-
-    def one(pair: npt.NDArray[np.int64], out: npt.NDArray[np.float32]) -> None:
-        cross = stack.left[:, pair[0]].conj() * stack.right[:, pair[1]]
-        cross = cross.reshape(len(cross), folds, n_windows).sum(axis=1)
-        inverse.transform(cross, out, inverse.buffers(n_windows))
-
     for first in range(0, len(pairs), step):
         some = pairs[first : first + step]
         block = np.empty((len(some), n_windows, n_lag), np.float32)
-        list(pool.map(one, some, block))
+        windows(stack.left, stack.right, some, inverse, pool, block, np.arange(len(some)))
         yield first, block
 
 
-def _invert(
+def windows(
+    left: Spectra,
+    right: Spectra,
+    wanted: npt.NDArray[np.int64],
+    inverse: Inverse,
+    pool: ThreadPoolExecutor,
+    out: npt.NDArray[np.float32],
+    places: npt.NDArray[np.int64],
+) -> None:
+    """Every window of the ``wanted`` pairs (places in ``left``, in ``right``) to their ``places`` in ``out`` (pair, window, lag)."""
+    n_windows = out.shape[1]
+    folds = right.shape[2] // n_windows  # rows that add up to a window
+
+    def one(pair: npt.NDArray[np.int64], place: np.int64) -> None:
+        cross = left[:, pair[0]].conj() * right[:, pair[1]]
+        cross = cross.reshape(len(cross), folds, n_windows).sum(axis=1)
+        inverse.transform(cross, out[place], inverse.buffers(n_windows))
+
+    list(pool.map(one, wanted, places))
+
+
+def invert(
     cross: Spectra,
     wanted: npt.NDArray[np.int64],
     inverse: Inverse,
     pool: ThreadPoolExecutor,
     out: npt.NDArray[np.float32],
+    places: npt.NDArray[np.int64] | None = None,
 ) -> None:
-    """Inverse transforms of the wanted entries of ``cross`` (frequency, A, B) into ``out`` (pair, lag)."""
+    """Inverse transforms of the ``wanted`` entries of ``cross`` (frequency, A, B) into ``out`` (pair, lag), or to ``places`` in it."""
 
     flat = cross.reshape(len(cross), -1)
     columns = wanted[:, 0] * cross.shape[2] + wanted[:, 1]
@@ -241,8 +249,11 @@ def _invert(
     def one(batches: list[int]) -> None:
         buffers = inverse.buffers(INVERSE_BATCH)
         for start in batches:
-            here = slice(start, start + INVERSE_BATCH)
-            inverse.transform(flat.take(columns[here], axis=1), out[here], buffers)
+            here = slice(start, min(start + INVERSE_BATCH, len(wanted)))
+            made = out[here] if places is None else np.empty((here.stop - here.start, out.shape[1]), np.float32)
+            inverse.transform(flat.take(columns[here], axis=1), made, buffers)
+            if places is not None:
+                out[places[here]] = made
 
     starts = list(range(0, len(wanted), INVERSE_BATCH))
     workers = min(len(starts), pool._max_workers)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seisloom.errors import InputError, MissingExtraError
-from seisloom.noise.correlate import Inverse, Rows, SpectraStack, row_bands
+from seisloom.noise.correlate import Inverse, SpectraStack, row_bands
+from seisloom.noise.product import Rows, Spectra
 
 PAIR_BATCH = 1024
 
@@ -54,17 +55,53 @@ def correlate_pairs_torch(
     for first, stop, wanted in row_bands(stack, pairs, n_lag * len(groups), memory_bytes):
         block = np.empty((len(wanted), len(groups), n_lag), np.float32)
         for g, rows in enumerate(groups if len(wanted) else []):
-            cross = torch.matmul(
-                left[:, first:stop, rows].conj(), right[:, first:n, rows].transpose(1, 2)
-            )  # (frequency, A, B)
-            cross = cross.permute(1, 2, 0).reshape(-1, len(right))
-            columns = torch.from_numpy((wanted[:, 0] - first) * (n - first) + wanted[:, 1] - first).to(device)
-            for batch in range(0, len(wanted), PAIR_BATCH):
-                here = slice(batch, batch + PAIR_BATCH)
-                block[here, g] = _to_lags(cross[columns[here]], inverse).cpu().numpy()
+            cross = torch.matmul(left[:, first:stop, rows].conj(), right[:, first:n, rows].transpose(1, 2))
+            for here, lags in _batches(cross, wanted - first, inverse):
+                block[here, g] = lags
             del cross
         yield done, block
         done += len(wanted)
+
+
+class DeviceRows:
+    """The rows of a tile on a device, to be correlated with columns as these come by."""
+
+    def __init__(self, left: Spectra, device_name: str) -> None:
+        import torch
+
+        self._device = open_device(device_name)
+        self._left = torch.from_numpy(np.ascontiguousarray(left)).to(self._device)
+
+    def correlate(
+        self,
+        right: Spectra,
+        wanted: npt.NDArray[np.int64],
+        inverse: Inverse,
+        groups: list[Rows],
+        out: npt.NDArray[np.float32],
+        places: npt.NDArray[np.int64],
+    ) -> None:
+        """Pairs of a row and a column of ``right`` (frequency, column, row) to their ``places`` in ``out`` (pair, group, lag)."""
+        import torch
+
+        columns = torch.from_numpy(np.ascontiguousarray(right)).to(self._device)
+        for g, rows in enumerate(groups):
+            cross = torch.matmul(self._left[:, :, rows].conj(), columns[:, :, rows].transpose(1, 2))
+            for here, lags in _batches(cross, wanted, inverse):
+                out[places[here], g] = lags
+
+
+def _batches(
+    cross: Any, wanted: npt.NDArray[np.int64], inverse: Inverse
+) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+    """Lags of the ``wanted`` pairs of ``cross`` (frequency, A, B), some at a time."""
+    import torch
+
+    flat = cross.permute(1, 2, 0).reshape(-1, len(cross))
+    columns = torch.from_numpy(wanted[:, 0] * cross.shape[2] + wanted[:, 1]).to(cross.device)
+    for batch in range(0, len(wanted), PAIR_BATCH):
+        here = slice(batch, batch + PAIR_BATCH)
+        yield here, _to_lags(flat[columns[here]], inverse).cpu().numpy()
 
 
 def _to_lags(cross: Any, inverse: Inverse) -> Any:

@@ -6,31 +6,34 @@ the next run computes again to the same bytes.
 
 from __future__ import annotations
 
-import os
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import threadpoolctl
 
+from seisloom.compute import Compute, Slice, open_engine, parse_compute
+from seisloom.compute.batches import run_together
 from seisloom.config import CorrelationSettings
 from seisloom.errors import InputError, SourceError
-from seisloom.memory import keep_freed_memory
-from seisloom.noise.archive import ArchiveWriter
-from seisloom.noise.day import DayWork
+from seisloom.noise.day import check_device
+from seisloom.noise.day_task import DayJob, day_task
+from seisloom.noise.job_pace import days_a_task
 from seisloom.noise.ledger import Ledger
 from seisloom.noise.pairs import channel_pairs
 from seisloom.noise.plan import make_plan, window_groups
 from seisloom.noise.progress import Counters, Progress, Reporter
-from seisloom.noise.report import DayReport, Summary
+from seisloom.noise.report import Summary
 from seisloom.noise.response import Responses
+from seisloom.noise.span_stacks import SpanStacks, shared
+from seisloom.noise.tile_run import clean, decide, run_tiles
+from seisloom.noise.tiles import DaySize, cut, days_stored
 from seisloom.stations import channel_ids, validate
 from seisloom.storage import Storage
 from seisloom.waveforms.base import DAY_NS, ChannelQuery, Source
+from seisloom.words import counted
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -50,17 +53,27 @@ def correlate(
     memory_gb: float = 6.0,
     device: str = "cpu",
     progress: Reporter | None = None,
+    compute: str = "serial",
+    threads: int | None = None,
+    part: Slice | None = None,
+    spectra_gb: float | None = None,
 ) -> Summary:
     """Correlate all pairs of ``channels`` on every day from ``start`` to ``end`` (the last day, included).
 
     Results go to ``workspace`` (a folder or s3:// URL) and are opened with ``open_correlations``. Days that are
     done already are not done again. Problems of single channels and days are collected in the Summary and never stop
     the others. ``inventory`` gives instrument responses and missing coordinates; without it the source is asked.
-    ``memory_gb`` bounds spectra and cross-spectra; ``device`` "cuda" uses the GPU engine.
+    ``memory_gb`` bounds spectra and cross-spectra: days that do not fit are cut into tiles, which share spectra through the workspace
+    where that is cheaper, ``spectra_gb`` of them at most (None: of the days that workers are at). ``device`` "cuda" uses the GPU engine.
+
+    ``compute`` is "serial" (this process, ``workers`` threads), "processes", "dask" or "dask=ADDRESS": there ``workers``
+    processes with ``threads`` each do a day at a time, each within ``memory_gb``. ``part`` is the slice of the days, or
+    where these are fewer than slices of their tiles, that this run does. The result depends on none of these.
 
     Raises InputError for unusable arguments, WorkspaceError where the workspace belongs to another job, SourceError
-    where the source fails for every channel.
+    where the source fails for every channel, ComputeError where what was to do the work is gone.
     """
+    how = parse_compute(compute, workers, threads, memory_gb)
     days = day_range(start, end)
     channels = validate(channels)
     if inventory is None and settings.response != "none":
@@ -76,9 +89,35 @@ def correlate(
     plan, pairs = make_plan(settings), channel_pairs(channels, settings)
     groups = window_groups(settings, plan)
     ids = channel_ids(channels)
-    work = DayWork(ids, settings, source, responses, plan, pairs, groups, memory_gb * 1e9, device)
+    size = DaySize.of(len(ids), len(pairs), settings, source.parallel, how.n_threads)
+    tiling = cut(size, pairs, memory_gb * 1e9)
+    if not how.remote:
+        check_device(device)
     ledger = Ledger(Storage(workspace, create=True), channels, settings, source.spec, plan, pairs, groups)
-    return _run(work, ledger, days, workers or os.cpu_count() or 1, progress or (lambda _: None))
+    first = ledger.claim(days)
+    ledger.archive(first, days[-1])  # whole before any worker begins, so that no two are at its making
+    job = DayJob(ids, source, responses, ledger, first, days[-1], how.n_threads, memory_gb * 1e9, device, size, tiling)
+    # Fewer days than slices: then these share out tiles.
+    by_tile = part if part and not tiling.whole and len(days) < part.of else None
+    days = days if by_tile else shared(days, part, settings)
+    names = [f"{day:%Y-%m-%d}" for day in days]
+    to_do = [name for name in names if not ledger.is_done(name)]
+    clean(ledger.storage, tiling, to_do)
+    tell = progress or (lambda _: None)
+    spans, notes = SpanStacks(ledger, first, job.last), []
+    spans.begin(to_do)
+    if tiling.whole:
+        _run(job, names, to_do, how, tell)
+    elif to_do:
+        # Slices side by side store the spectra of days of their own.
+        most = days_stored(tiling, spectra_gb, how.n_workers * (part.of if part else 1))
+        spectra = decide(job, to_do[0], most)
+        notes = [f"days are cut into {counted(len(tiling.tiles), 'tile')}; {spectra}"]
+        job = replace(job, spectra_days=spectra.days if spectra.stored else 0)
+        notes += run_tiles(job, names, to_do, how, tell, by_tile)
+    ledger.settle(first)
+    spans.finish()
+    return replace(ledger.summary(days), notes=notes)
 
 
 def day_range(start: str | pd.Timestamp, end: str | pd.Timestamp | None) -> pd.DatetimeIndex:
@@ -124,60 +163,20 @@ def _source_places(table: pd.DataFrame, source: Source) -> pd.DataFrame:
     return found.assign(id=channel_ids(found)).drop_duplicates("id").set_index("id")
 
 
-def _run(work: DayWork, ledger: Ledger, days: pd.DatetimeIndex, workers: int, progress: Reporter) -> Summary:
-    """Compute the days that are not done, and report on all."""
-    keep_freed_memory()
-    first = ledger.claim(days)
-    with (
-        threadpoolctl.threadpool_limits(1),
-        _pool(max(workers, work.source.parallel)) as readers,
-        _pool(workers) as computers,
-    ):
-        for number, day in enumerate(days):
-            name = f"{day:%Y-%m-%d}"
-            if ledger.is_done(name):
-                continue
-            counters = Counters(name, number, len(days), len(work.ids), len(work.pairs), progress)
-            group = ledger.archive(first, days[-1])
-            ledger.mark(_day(work, day, group, (day - first).days, readers, computers, counters))
-    return ledger.summary(days)
+def _run(job: DayJob, names: list[str], to_do: list[str], compute: Compute, progress: Reporter) -> None:
+    """Compute the days ``to_do`` of those named."""
+    number = {name: n for n, name in enumerate(names)}
+    n_channels, n_pairs = len(job.ids), len(job.ledger.pairs)
 
+    def counters(name: str) -> Counters:
+        return Counters(name, number[name], len(names), n_channels, n_pairs, progress)
 
-def _day(
-    work: DayWork,
-    day: pd.Timestamp,
-    group: Any,
-    index: int,
-    readers: ThreadPoolExecutor,
-    computers: ThreadPoolExecutor,
-    counters: Counters,
-) -> DayReport:
-    """Read and correlate a day and write it to its place, number ``index``, in the archive."""
-    began = time.perf_counter()
-    report = DayReport(counters.day)
-    work.read(day, readers, report, counters)
-    counts = work.counts()
-    report.pairs = int((counts.sum(axis=1) > 0).sum())
-    report.windows = int(counts.sum())
-    place = slice(index * len(work.groups), (index + 1) * len(work.groups))
-    if report.pairs or group["count"][:, place].any():  # what an incomplete run left is written over
-        writer = ArchiveWriter(group, place)
-        for first, block in work.blocks(computers):
-            n = counts[first : first + len(block)].astype(np.float32)[:, :, None]
-            with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, which is what no window means
-                np.divide(block, n, out=block)
-            writer.append(block)
-            counters.pairs(first + len(block))
-        writer.flush()
-        group["count"][:, place] = counts
-    report.seconds = round(time.perf_counter() - began, 3)
-    return report
-
-
-@contextmanager
-def _pool(n: int) -> Any:
-    pool = ThreadPoolExecutor(n)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing that has not begun begins
+    # In this process every step within a day is told; of days that are done elsewhere, their end.
+    prepare = partial(day_task, job) if compute.remote else partial(day_task, job, counters)
+    with open_engine(compute) as engine:
+        made = run_together(engine, prepare, to_do, days_a_task(job.ledger, job.size, len(to_do), compute))
+        for done, (name, failed) in enumerate(made, len(names) - len(to_do)):
+            if failed:
+                job.ledger.give_up(name, str(failed))
+            if compute.remote:
+                progress(Progress(name, done, len(names), n_channels, n_channels, n_pairs, n_pairs))

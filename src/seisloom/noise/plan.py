@@ -82,7 +82,7 @@ def make_plan(settings: CorrelationSettings) -> WindowPlan:
 
 def window_groups(settings: CorrelationSettings, plan: WindowPlan) -> list[slice]:
     """Windows that are averaged together: all of the day, those that start in each sub-stack, or each alone."""
-    if settings.keep == "day":
+    if settings.keep in ("day", "stack"):
         return [slice(0, plan.n_windows)]
     if settings.keep == "window":
         return [slice(w, w + 1) for w in range(plan.n_windows)]

@@ -8,7 +8,7 @@ rounding leaves in the quiet ones would come back with whitening.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -30,9 +30,8 @@ from seisloom.noise.plan import (
 from seisloom.noise.response import Epoch
 from seisloom.noise.timenorm import normalise
 from seisloom.waveforms.base import DAY_NS, NS_PER_S, Record, Segment
+from seisloom.waveforms.pieces import finite, joined, one_rate, trim, without_flat
 
-# Two segments belong together when they meet within this fraction of a sample.
-JOIN_TOLERANCE = 0.1
 # A digitiser that repeats one value for this fraction of a window is not recording.
 FLAT_FRACTION = 0.2
 
@@ -72,97 +71,19 @@ def day_series(
 
 def contiguous(segments: list[Segment], settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
     """Segments of one sampling rate, in order of time, joined where they meet and cut where they disagree."""
-    segments = [s for segment in segments if len(segment.data) for s in _finite(segment, problems)]
-    if not segments:
-        return []
-    segments.sort(key=lambda s: (s.start_ns, -len(s.data)))
-    out: list[Segment] = []
-    for segment in _one_rate(segments, settings, problems):
-        if not out:
-            out.append(segment)
-            continue
-        # What a dispute took stays taken: it ended where the last segment, which may be empty, begins.
-        later = _trim(segment, out[-1].start_ns, segment.end_ns)
-        if len(later.data):
-            out += _join(out.pop(), later, settings, problems)
-    return [s for s in out if len(s.data)]
-
-
-def _finite(segment: Segment, problems: list[str]) -> list[Segment]:
-    """The stretches of a segment without NaN or infinity."""
-    if segment.data.dtype.kind != "f":
-        return [segment]
-    good = np.isfinite(segment.data)
-    if good.all():
-        return [segment]
-    problems.append(f"not finite: {np.count_nonzero(~good)} samples, treated as missing")
-    return [_cut(segment, first, stop) for first, stop in _runs(good)]
-
-
-def _one_rate(segments: list[Segment], settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
-    counts: dict[float, int] = {}
-    for s in segments:
-        counts[s.rate_hz] = counts.get(s.rate_hz, 0) + len(s.data)
-    rate = max(counts, key=lambda r: (counts[r] / r, r))
-    for other in sorted(set(counts) - {rate}):
-        seconds = counts[other] / other
-        problems.append(
-            f"mixed sampling rates: {seconds:.0f} s at {other:g} Hz left out, most of the day is at {rate:g} Hz"
-        )
+    segments = one_rate(finite(segments, problems), problems)
+    rate = segments[0].rate_hz if segments else np.inf
     if rate < 2 * settings.freqmax * (1 - 1e-9):
         problems.append(
             f"sampling rate too low: {rate:g} Hz allows freqmax <= {rate / 2:g} Hz, {settings.freqmax:g} is asked for"
         )
         return []
-    return [s for s in segments if s.rate_hz == rate]
-
-
-def _join(a: Segment, b: Segment, settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
-    """One segment where b continues a, two where it does not; disputed samples belong to neither."""
-    offset = (b.start_ns - a.start_ns) * a.rate_hz / NS_PER_S  # of b's first sample, in samples of a
-    step = round(offset)
-    aligned = abs(offset - step) <= JOIN_TOLERANCE
-    gap = step - len(a.data)
-    if gap < 0:
-        return _resolve_overlap(a, b, step, aligned, problems)
-    if not len(a.data):
-        return [a, b]
-    if aligned and gap == 0:
-        return [replace(a, data=np.concatenate([a.data, b.data]))]
-    if aligned and gap <= max(1.0, settings.fill_gap * a.rate_hz):
-        problems.append(f"short gap: {gap} samples bridged by a straight line")
-        bridge = np.linspace(float(a.data[-1]), float(b.data[0]), gap + 2)[1:-1]
-        bridge = bridge if a.data.dtype.kind == "f" else np.round(bridge)
-        return [replace(a, data=np.concatenate([a.data, bridge.astype(a.data.dtype), b.data]))]
-    seconds = (b.start_ns - a.end_ns) / NS_PER_S
-    problems.append(f"gap or clock jump: {seconds:.6g} s of time without samples")
-    return [a, b]
-
-
-def _resolve_overlap(a: Segment, b: Segment, step: int, aligned: bool, problems: list[str]) -> list[Segment]:
-    """Two segments that claim the same time: kept once where they agree, dropped where they do not."""
-    n = min(len(a.data) - step, len(b.data))
-    if aligned and np.array_equal(a.data[step : step + n], b.data[:n]):
-        return [replace(a, data=np.concatenate([a.data, b.data[n:]]))] if n < len(b.data) else [a]
-    problems.append(f"overlap: {n / a.rate_hz:g} s of records differ, left out there")
-    rest = _cut(b, n, len(b.data)) if n < len(b.data) else _cut(a, step + n, len(a.data))
-    return [_cut(a, 0, step), rest]
+    return joined(segments, settings.fill_gap, problems)
 
 
 def _without_flat(piece: Segment, settings: CorrelationSettings, problems: list[str]) -> list[Segment]:
     """The piece without the stretches in which the digitiser repeats one value (a dead or unplugged sensor)."""
-    block = max(2, int(FLAT_FRACTION / 2 * settings.cc_len * piece.rate_hz))
-    n = len(piece.data) // block
-    if n == 0:
-        return [piece]
-    blocks = piece.data[: n * block].reshape(n, block)
-    moving = blocks.max(axis=1) != blocks.min(axis=1)
-    if moving.all():
-        return [piece]
-    seconds = np.count_nonzero(~moving) * block / piece.rate_hz
-    problems.append(f"dead: the same value for {seconds:.0f} s, left out there")
-    ends = {n: len(piece.data)}  # the samples beyond the last whole block go with it
-    return [_cut(piece, first * block, ends.get(stop, stop * block)) for first, stop in _runs(moving)]
+    return without_flat(piece, max(2, int(FLAT_FRACTION / 2 * settings.cc_len * piece.rate_hz)), problems)
 
 
 def _with_response(
@@ -175,7 +96,7 @@ def _with_response(
     """The pieces cut at the day's borders and where the response changes, each with its epoch."""
     if settings.response == "none":
         whole = Epoch(day_ns, day_ns + DAY_NS, None)
-        return [(_trim(p, whole.start_ns, whole.end_ns), None) for p in pieces]
+        return [(trim(p, whole.start_ns, whole.end_ns), None) for p in pieces]
     if not epochs:
         if pieces:
             problems.append(
@@ -189,7 +110,7 @@ def _with_response(
         problems.append(f"no response: metadata cover {covered / NS_PER_S:.0f} s of the day, the rest is left out")
     if len(spans) > 1:
         problems.append("response changes during the day: each part is corrected with its own")
-    return [(_trim(p, start, end), epoch) for start, end, epoch in spans for p in pieces]
+    return [(trim(p, start, end), epoch) for start, end, epoch in spans for p in pieces]
 
 
 def _place(
@@ -283,25 +204,6 @@ def _filter_band(
     first = int(zero_low / df) + 1
     f = np.arange(first, int(np.ceil(zero_high / df - 1e-9))) * df
     return first, f, cosine_band(f, zero_low, flat_low, flat_high, zero_high)
-
-
-def _trim(segment: Segment, start_ns: int, end_ns: int) -> Segment:
-    """The samples at or after start and before end."""
-    to_sample = segment.rate_hz / NS_PER_S
-    first = max(0, int(np.ceil((start_ns - segment.start_ns) * to_sample - 1e-6)))
-    stop = min(len(segment.data), int(np.ceil((end_ns - segment.start_ns) * to_sample - 1e-6)))
-    return _cut(segment, first, max(first, stop))
-
-
-def _cut(segment: Segment, first: int, stop: int) -> Segment:
-    start_ns = segment.start_ns + round(first * NS_PER_S / segment.rate_hz)
-    return Segment(start_ns, segment.rate_hz, segment.data[first:stop])
-
-
-def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[first, stop) of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _note(problems: list[str], text: str) -> None:

@@ -27,16 +27,21 @@ class Counters:
 
     def __init__(self, day: str, number: int, days: int, channels: int, pairs: int, reporter: Reporter) -> None:
         self.day, self._number, self._days, self._reporter = day, number, days, reporter
-        self._channels, self._pairs, self._read = channels, pairs, 0
+        self._channels, self._pairs, self._read, self._made = channels, pairs, 0, 0
+
+    def begin(self, pairs: int) -> None:
+        """A part of the day that begins after so many pairs; in all but the first the channels have been read."""
+        self._read, self._made = (self._channels if pairs else 0), pairs
 
     def channel(self) -> None:
-        self._read += 1
-        self._report(0)
+        self._read = min(self._read + 1, self._channels)
+        self._report()
 
     def pairs(self, done: int) -> None:
-        self._report(done)
+        self._made = done
+        self._report()
 
-    def _report(self, pairs_done: int) -> None:
+    def _report(self) -> None:
         self._reporter(
-            Progress(self.day, self._number, self._days, self._read, self._channels, pairs_done, self._pairs)
+            Progress(self.day, self._number, self._days, self._read, self._channels, self._made, self._pairs)
         )

@@ -12,6 +12,7 @@ import pandas as pd
 from seisloom.noise.plan import WindowPlan
 from seisloom.noise.preprocess import DaySeries
 from seisloom.noise.spectra import covered_windows
+from seisloom.words import counted
 
 # Lines of problems that the printed summary holds at most.
 LINES = 40
@@ -67,7 +68,8 @@ class DayReport:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> DayReport:
         known = {k: data[k] for k in cls.__dataclass_fields__ if k in data}
-        known["problems"] = [Problem(**p) for p in data.get("problems", [])]
+        names = Problem.__dataclass_fields__
+        known["problems"] = [Problem(**{k: p[k] for k in names if k in p}) for p in data.get("problems", [])]
         return cls(**known)
 
 
@@ -77,6 +79,8 @@ class Summary:
 
     workspace: str
     days: list[DayReport]
+    notes: list[str] = field(default_factory=list)
+    """How this run was done, where that is worth knowing."""
 
     def problems(self) -> pd.DataFrame:
         """One row a problem: day, channel, message, unused, failed."""
@@ -106,21 +110,22 @@ class Summary:
     def _lines(self) -> Iterable[str]:
         t = self.totals()
         yield (
-            f"{_counted(t['pairs'], 'pair')} on {_counted(t['days'], 'day')}, {t['windows']:,} pair windows from "
-            f"{t['channel_days']:,} channel-days, in {self.workspace}"
+            f"{counted(t['pairs'], 'pair')} on {counted(t['days'], 'day')}, {counted(t['windows'], 'pair window')} from "
+            f"{counted(t['channel_days'], 'channel-day')}, in {self.workspace}"
         )
-        problems = self.problems()
-        if problems.empty:
-            return
-        yield "Left out or worth knowing (every case is in problems.csv):"
-        lines = list(dict.fromkeys(_told(problems)))
-        yield from lines[:LINES]
-        if len(lines) > LINES:
-            yield f"  ... and {len(lines) - LINES} more lines"
+        yield from self.notes
+        yield from problem_lines(self.problems())
 
 
-def _counted(number: float, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+def problem_lines(problems: pd.DataFrame) -> Iterator[str]:
+    """What to print of problems (columns of :meth:`Summary.problems`): similar ones share a line; nothing for none."""
+    if problems.empty:
+        return
+    yield "Left out or worth knowing (every case is in problems.csv):"
+    lines = list(dict.fromkeys(_told(problems)))
+    yield from lines[:LINES]
+    if len(lines) > LINES:
+        yield f"  ... and {counted(len(lines) - LINES, 'more line')}"
 
 
 def _told(problems: pd.DataFrame) -> Iterator[str]:

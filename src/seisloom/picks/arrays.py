@@ -27,6 +27,12 @@ class PickArrays(NamedTuple):
     reference_ns: int
     """Nanoseconds since 1970-01-01T00:00 UTC: a whole second, not after the first pick."""
 
+    def stretch(self, first: int, last: int) -> PickArrays:
+        """Picks from one position on and before another."""
+        time, station, phase, probability, row, reference = self
+        rows = slice(first, last)
+        return PickArrays(time[rows], station[rows], phase[rows], probability[rows], row[rows], reference)
+
 
 def pick_arrays(picks: pd.DataFrame, station_ids: list[str]) -> PickArrays:
     """Arrays of a pick table whose stations are all among ``station_ids`` (KeyError otherwise)."""

@@ -15,6 +15,8 @@ class Format(NamedTuple):
     title: str
     columns: dict[str, tuple[str, ...]]
     """Column of the pick table -> accepted names in lower case; of several in one header the first counts."""
+    amplitude_unit: str | None = None
+    """That of its column ``amplitude`` by custom; None: it must be asked for."""
 
 
 # Of each of these, the pick table must be told something; the others may be absent.
@@ -30,7 +32,9 @@ TABLES = (
             "phase": ("phase_type",),
             "time": ("phase_time",),
             "probability": ("phase_score", "phase_prob"),
+            "amplitude": ("phase_amplitude", "phase_amp"),
         },
+        "m/s",
     ),
     Format(
         "seisbench",
@@ -40,6 +44,7 @@ TABLES = (
             "phase": ("phase",),
             "time": ("peak_time", "time", "start_time"),
             "probability": ("peak_value", "probability", "confidence"),
+            "amplitude": ("amplitude",),
         },
     ),
     Format(
@@ -50,7 +55,9 @@ TABLES = (
             "phase": ("type",),
             "time": ("timestamp",),
             "probability": ("prob", "probability"),
+            "amplitude": ("amp", "amplitude"),
         },
+        "m/s",
     ),
     Format(
         "csv",
@@ -63,6 +70,9 @@ TABLES = (
             "network": ("network", "net"),
             "duration_s": ("duration_s",),
             "pick_index": ("pick_index",),
+            "amplitude_m": ("amplitude_m",),
+            "velocity_m_s": ("velocity_m_s",),
+            "amplitude": ("amplitude", "amp"),
         },
     ),
 )
@@ -70,6 +80,11 @@ GPD = "gpd"
 GPD_COLUMNS = ("network", "station", "phase", "time", "probability", "duration_s")
 QUAKEML = "quakeml"
 FORMATS = (GPD, *(table.name for table in TABLES), QUAKEML)
+
+
+def amplitude_unit(name: str) -> str | None:
+    """The unit in which the amplitudes of a format are given by custom."""
+    return next((table.amplitude_unit for table in TABLES if table.name == name), None)
 
 
 def known() -> str:

@@ -18,7 +18,7 @@ def match_stations(picks: pd.DataFrame, sites: pd.DataFrame) -> tuple[pd.DataFra
     the only one of that code. Unknown stations are in the order of their number of picks. Raises InputError when no
     pick is left.
     """
-    find = _finder(sites["station"].tolist())
+    find = station_finder(sites["station"].tolist())
     counts = picks["station"].value_counts()
     found = {name: find(name) for name in counts.index}
     named = {name: site for name, (site, _) in found.items() if site}
@@ -27,16 +27,21 @@ def match_stations(picks: pd.DataFrame, sites: pd.DataFrame) -> tuple[pd.DataFra
         columns=["station", "picks", "reason"],
     )
     if not named:
-        raise InputError(
-            f"none of the {len(picks)} picks is at a station of the list\n"
-            f"stations of the picks: {_some(counts.index)}\nstations of the list: {_some(sites['station'])}"
-        )
+        raise no_station(len(picks), counts.index, sites["station"])
     matched = picks.assign(station=picks["station"].map(named))
     return matched[matched["station"].notna()].reset_index(drop=True), unknown
 
 
-def _finder(sites: Iterable[str]) -> Callable[[str], tuple[str, str]]:
-    """Function from the name at a pick to the site's name, else to nothing and the reason."""
+def no_station(n_picks: int, names: Iterable[str], sites: Iterable[str]) -> InputError:
+    """That none of the picks is at a station of the list."""
+    return InputError(
+        f"none of the {n_picks} picks is at a station of the list\n"
+        f"stations of the picks: {_some(names)}\nstations of the list: {_some(sites)}"
+    )
+
+
+def station_finder(sites: Iterable[str]) -> Callable[[str], tuple[str, str]]:
+    """Function from the name at a pick to the site's name, else to nothing and the reason (see :func:`match_stations`)."""
     known = set(sites)
     of_code = defaultdict(list)
     for site in sorted(known):

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from seisloom.errors import InputError
+from seisloom.picks.amplitudes import LARGEST, Amplitudes, check_unit, take_amplitudes
 from seisloom.picks.faults import SHOWN, refuse
-from seisloom.picks.formats import QUAKEML, check_name
-from seisloom.picks.text import RawPicks, parse_text, read_text
+from seisloom.picks.formats import QUAKEML, amplitude_unit, check_name
+from seisloom.picks.text import RawPicks, as_numbers, parse_text, read_text
 from seisloom.picks.times import UNREADABLE, Times, parse_times
 
 COLUMNS = ["pick_index", "station", "phase", "time", "probability", "duration_s"]
@@ -31,6 +32,9 @@ _EXPECTED = {
     "probability": "a number from 0 to 1 is expected",
     "duration_s": "seconds are expected",
     "pick_index": "whole numbers, each but once, are expected",
+    "amplitude_m": f"metres of ground displacement, from 0 to {LARGEST:g}, are expected",
+    "velocity_m_s": f"metres per second of ground velocity, from 0 to {LARGEST:g}, are expected",
+    "amplitude": f"an amplitude in the unit that was asked for, from 0 to {LARGEST:g} m or m/s, is expected",
 }
 
 
@@ -53,6 +57,10 @@ class PickReport:
     """Left out because an analyst has rejected them (QuakeML)."""
     without_zone: int = 0
     """Times without a zone, taken as UTC."""
+    amplitudes: int = 0
+    """Picks that are kept and have an amplitude."""
+    amplitude_note: str = ""
+    """Amplitudes that were left out, and why."""
 
     def __str__(self) -> str:
         labels = ", ".join(f"{label or 'none'} {count}" for label, count in list(self.other_phases.items())[:SHOWN])
@@ -66,7 +74,9 @@ class PickReport:
         text = f"{self.origin} ({self.format}): {self.kept} of {self.read} picks"
         left = "; ".join(f"{count} {why}" for count, why in lines if count)
         zone = f"; times without a zone, taken as UTC: {self.without_zone}" if self.without_zone else ""
-        return text + (f"; left out: {left}" if left else "") + zone
+        amplitudes = f"; with an amplitude: {self.amplitudes}" if self.amplitudes else ""
+        note = f"; {self.amplitude_note}" if self.amplitude_note else ""
+        return text + (f"; left out: {left}" if left else "") + zone + amplitudes + note
 
 
 def read_picks(
@@ -75,21 +85,25 @@ def read_picks(
     format: str | None = None,  # noqa: A002
     min_probability: float = 0.0,
     min_duration_s: float = 0.0,
+    amplitude: str | None = None,
 ) -> pd.DataFrame:
     """Pick table of a file, in the order of the file.
 
     Columns: ``pick_index`` (int64: as in the file, else the row from 0), ``station`` (as in the file; see
     :func:`seisloom.picks.match_stations`), ``phase`` ("P" or "S"), ``time`` (UTC), ``probability`` (1 where the file
-    gives none), ``duration_s`` (NaN where it gives none). ``attrs["report"]`` is a :class:`PickReport`.
+    gives none), ``duration_s`` (NaN where it gives none); of :data:`seisloom.picks.AMPLITUDES` those that the file has.
+    ``attrs["report"]`` is a :class:`PickReport`.
 
     P, Pn, Pg, Pb and p are P, likewise S; other phases are left out. Picks below ``min_probability``, or whose
     trigger lasted less than ``min_duration_s`` (pr_min and trig_dur_min of PhaseLink), are left out. Of picks with
     the same station, phase and time the most probable stays.
 
-    The format is recognised from the columns unless ``format`` names it (:data:`seisloom.picks.FORMATS`). Raises
-    InputError that lists what is wrong, line by line, and when no pick is left.
+    The format is recognised from the columns unless ``format`` names it (:data:`seisloom.picks.FORMATS`). ``amplitude`` is
+    the unit of the amplitudes where it is not that of the format, one of :data:`seisloom.picks.UNITS`, or "none" to leave
+    them out. Raises InputError that lists what is wrong, line by line, and when no pick is left.
     """
     check_name(format)
+    check_unit(amplitude)
     path = Path(path)
     text = read_text(path)
     if format == QUAKEML or (format is None and text.lstrip().startswith("<")):
@@ -101,9 +115,14 @@ def read_picks(
     if raw.cells.empty:
         raise InputError(f"{path}: no picks in it")
     times = parse_times(raw.cells["time"].tolist())
-    table = _typed(raw, times, str(path))
-    keep, left_out = _select(table, min_probability, min_duration_s)
-    kept = table.loc[keep, COLUMNS].reset_index(drop=True)
+    amplitudes = take_amplitudes(raw.cells, amplitude_unit(raw.format), amplitude, str(path))
+    table, bad = typed(raw, times, amplitudes)
+    if faults := faults_of(raw, bad):
+        refuse(str(path), faults)
+    keep, left_out = select(table, min_probability, min_duration_s)
+    again = repeated(table[keep])
+    keep[keep] = ~again
+    kept = table.loc[keep, [*COLUMNS, *amplitudes.columns]].reset_index(drop=True)
     kept["time"] = pd.to_datetime(kept["time"], unit="ns", utc=True)
     report = PickReport(
         str(path),
@@ -112,6 +131,9 @@ def read_picks(
         kept=len(kept),
         rejected=raw.rejected,
         without_zone=times.without_zone,
+        amplitudes=int(kept[[*amplitudes.columns]].notna().any(axis=1).sum()),
+        amplitude_note=amplitudes.note,
+        duplicates=int(again.sum()),
         **left_out,
     )
     if kept.empty:
@@ -120,8 +142,15 @@ def read_picks(
     return kept
 
 
-def _typed(raw: RawPicks, times: Times, origin: str) -> pd.DataFrame:
-    """All picks; ``time`` in nanoseconds, ``label`` is the phase as written, ``phase`` is empty where it is another."""
+Bad = dict[str, npt.NDArray[np.bool_]]
+"""Column -> rows whose cell cannot be read."""
+
+
+def typed(raw: RawPicks, times: Times, amplitudes: Amplitudes) -> tuple[pd.DataFrame, Bad]:
+    """All picks, and what is wrong with them.
+
+    ``time`` is in nanoseconds, ``label`` is the phase as written, ``phase`` is empty where it is another.
+    """
     cells, n = raw.cells, len(raw.cells)
     columns: dict[str, npt.NDArray[Any]] = {
         "pick_index": np.arange(n),
@@ -131,59 +160,54 @@ def _typed(raw: RawPicks, times: Times, origin: str) -> pd.DataFrame:
         "probability": np.ones(n),
         "duration_s": np.full(n, np.nan),
     }
-    bad = {"station": columns["station"] == "", "time": times.ns == UNREADABLE}
+    bad: Bad = {"station": columns["station"] == "", "time": times.ns == UNREADABLE}
     if "pick_index" in cells:
         columns["pick_index"], bad["pick_index"] = _indices(cells["pick_index"])
     if "probability" in cells:
-        columns["probability"] = p = _numbers(cells["probability"])
+        columns["probability"] = p = as_numbers(cells["probability"])
         bad["probability"] = ~((p >= 0.0) & (p <= 1.0 + _ROUNDING))
     if "duration_s" in cells:
-        columns["duration_s"] = duration = _numbers(cells["duration_s"])
+        columns["duration_s"] = duration = as_numbers(cells["duration_s"])
         unknown = cells["duration_s"].isin(["", "nan", "NaN"]).to_numpy()
         bad["duration_s"] = ~((duration >= 0.0) | unknown)
-    _refuse_any(bad, raw, origin)
     columns["probability"] = np.minimum(columns["probability"], 1.0)
-    return pd.DataFrame(columns).assign(label=cells["phase"])
+    return pd.DataFrame(columns | amplitudes.columns).assign(label=cells["phase"]), bad | amplitudes.bad
 
 
-def _refuse_any(bad: dict[str, npt.NDArray[np.bool_]], raw: RawPicks, origin: str) -> None:
+def fault(raw: RawPicks, bad: Bad, row: int) -> str:
+    """What is wrong with a row."""
+    return "; ".join(f"{name} {str(raw.cells[name].iloc[row])!r}: {_EXPECTED[name]}" for name in bad if bad[name][row])
+
+
+def faults_of(raw: RawPicks, bad: Bad) -> list[str]:
+    """What is wrong, a line for each row that cannot be read."""
     rows = np.flatnonzero(np.logical_or.reduce(list(bad.values())))
-    if not len(rows):
-        return
-    faults = []
-    for row in rows[:SHOWN]:
-        said = [f"{name} {str(raw.cells[name].iloc[row])!r}: {_EXPECTED[name]}" for name in bad if bad[name][row]]
-        faults.append(f"{raw.place(row)}: {'; '.join(said)}")
-    refuse(origin, faults, len(rows))
+    return [f"{raw.place(row)}: {fault(raw, bad, row)}" for row in rows.tolist()]
 
 
-def _select(
+def select(
     table: pd.DataFrame, min_probability: float, min_duration_s: float
 ) -> tuple[npt.NDArray[np.bool_], dict[str, Any]]:
-    """Rows to keep, and for the report how many are not and why."""
+    """Rows to keep, among them what is said twice, and for the report how many are not and why."""
     known = (table["phase"] != "").to_numpy()
     unlikely = known & (table["probability"] < min_probability).to_numpy()
     brief = known & ~unlikely & (table["duration_s"] < min_duration_s).to_numpy()
-    keep = known & ~unlikely & ~brief
-    repeated = _repeated(table[keep])
-    keep[keep] = ~repeated
-    return keep, {
+    return known & ~unlikely & ~brief, {
         "other_phases": dict(Counter(table["label"][~known].tolist()).most_common()),
         "below_probability": int(unlikely.sum()),
         "below_duration": int(brief.sum()),
-        "duplicates": int(repeated.sum()),
     }
 
 
-def _repeated(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def repeated(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Rows that another row says with the same or a higher probability (of equals the first stays)."""
     key = ["station", "phase", "time"]
     if not table.duplicated(key).any():
         return np.zeros(len(table), bool)
     order = np.argsort(-table["probability"].to_numpy(), kind="stable")
-    repeated = np.empty(len(table), bool)
-    repeated[order] = table.iloc[order].duplicated(key).to_numpy()
-    return repeated
+    again = np.empty(len(table), bool)
+    again[order] = table.iloc[order].duplicated(key).to_numpy()
+    return again
 
 
 def _each(cells: pd.Series, change: Callable[[str], str]) -> npt.NDArray[Any]:
@@ -207,13 +231,9 @@ def _stations(cells: pd.DataFrame) -> npt.NDArray[Any]:
     return np.array([f"{n}.{s}" if n and s else s for n, s in zip(network, station, strict=True)], object)
 
 
-def _numbers(cells: pd.Series) -> npt.NDArray[np.float64]:
-    return pd.to_numeric(cells, errors="coerce").to_numpy(float)
-
-
 def _indices(cells: pd.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Pick numbers, and where they are no whole numbers or not unique."""
-    numbers = _numbers(cells)
-    whole = np.isfinite(numbers) & (numbers == np.rint(numbers)) & (np.abs(numbers) < 2**53)
-    indices = np.where(whole, numbers, 0).astype(np.int64)
+    values = as_numbers(cells)
+    whole = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
+    indices = np.where(whole, values, 0).astype(np.int64)
     return indices, ~whole | (pd.Series(indices).duplicated().to_numpy() & whole)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from seisloom.picks.amplitudes import AMPLITUDES
 from seisloom.picks.formats import GPD, check_name
 from seisloom.picks.read import COLUMNS
 from seisloom.target import write_whole
@@ -17,10 +18,10 @@ WRITTEN = ("csv", GPD)
 
 
 def write_picks(table: pd.DataFrame, path: str | Path, format: str = "csv") -> None:  # noqa: A002
-    """Write a pick table as plain CSV (its six columns) or as GPD, the format that PhaseLink reads.
+    """Write a pick table as plain CSV (with its amplitudes) or as GPD, the format that PhaseLink reads.
 
-    Times are ISO 8601 UTC to the microsecond, or nanosecond where a table has them. GPD has no pick numbers;
-    stations without network get --, as in SEED. Raises InputError when the file cannot be written.
+    Times are ISO 8601 UTC to the microsecond, or nanosecond where a table has them. GPD has neither pick numbers nor
+    amplitudes; stations without network get --, as in SEED. Raises InputError when the file cannot be written.
     """
     check_name(format, WRITTEN)
     stamps = table["time"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]")
@@ -32,7 +33,7 @@ def write_picks(table: pd.DataFrame, path: str | Path, format: str = "csv") -> N
             sep=" ", header=False, index=False, na_rep="nan", lineterminator="\n", quoting=csv.QUOTE_NONE
         )
     else:
-        text = out[COLUMNS].to_csv(index=False, lineterminator="\n")
+        text = out[[*COLUMNS, *(name for name in AMPLITUDES if name in out)]].to_csv(index=False, lineterminator="\n")
     write_whole(path, text)
 
 

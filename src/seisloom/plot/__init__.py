@@ -1,5 +1,6 @@
 """Figures: every function takes data and returns a matplotlib Figure; nothing here reads correlations or writes them."""
 
+from seisloom.plot.calibration import calibration_figure
 from seisloom.plot.correlations import correlogram
 from seisloom.plot.eventsection import event_section
 from seisloom.plot.maps import station_map
@@ -11,6 +12,7 @@ from seisloom.plot.style import save
 from seisloom.plot.timeline import timeline
 
 __all__ = [
+    "calibration_figure",
     "correlogram",
     "depth_section",
     "event_section",

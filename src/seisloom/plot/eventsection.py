@@ -135,10 +135,12 @@ def _own_picks(event: pd.Series, assignments: pd.DataFrame, picks: pd.DataFrame)
     number = event["event_id"]
     require(assignments, ("pick_index", "event_id", "residual_s"), "the table of assignments")
     require(picks, PICK_COLUMNS, "the table of picks")
-    own = assignments.loc[assignments["event_id"] == number, ["pick_index", "residual_s"]]
+    own = assignments[assignments["event_id"] == number]
     if own.empty:
         raise InputError(f"event {number}: no picks are assigned to it; are the assignments those of its catalogue?")
-    joined = own.merge(picks[PICK_COLUMNS], on="pick_index", how="left")
+    joined = own[["pick_index", "residual_s"]].merge(picks[PICK_COLUMNS], on="pick_index", how="left")
+    if "phase" in own:  # that the event predicts, which may not be that of the picker
+        joined["phase"] = own["phase"].where(own["phase"] != "", joined["phase"].to_numpy()).to_numpy()
     absent = joined.loc[joined["time"].isna(), "pick_index"].tolist()
     if absent:
         shown = ", ".join(map(str, absent[:5]))
@@ -240,10 +242,11 @@ def _dress(ax: Axes, beside: Axes, rows: Rows, residual_s: Array) -> None:
     if not rows.sort:
         ax.set_yticks([])
     widest = float(np.nanmax(np.abs(residual_s), initial=0.05)) * 1.15
-    beside.set(xlim=(-widest, widest), xlabel="Residual (s)")
-    # More than one label either side of zero has no room.
-    step = nice_step(0.32 * widest, 1)
-    beside.set_xticks([-step, 0.0, step])
+    # More than one label either side of zero has no room, nor one close to it.
+    step = nice_step(0.5 * widest, 1)
+    limit = max(widest, 1.1 * step)
+    beside.set(xlim=(-limit, limit), xlabel="Residual (s)")
+    beside.set_xticks([-step, 0.0, step], [f"\N{MINUS SIGN}{step:g}", "0", f"{step:g}"])
     beside.axvline(0.0, color=INK, lw=0.6, zorder=1)
     beside.tick_params(labelleft=False, left=rows.sort)
     for panel in (ax, beside):

@@ -22,6 +22,8 @@ DEPTHS = SEQUENTIAL.reversed("depths")
 # More dots than this make vector files slow to open; they become an image inside them.
 MOST_VECTOR_DOTS = 1000
 TAIL_PERCENT = 0.5
+# How much narrower and wider than usual the dots of magnitudes get.
+WIDER = (0.6, 6.0)
 
 
 def located(events: pd.DataFrame, *extra: str) -> tuple[pd.DataFrame, int]:
@@ -59,13 +61,29 @@ def depth_limits(depth_km: Array) -> tuple[float, float]:
     return top - margin * (top < 0), bottom + margin
 
 
-def draw_hypocentres(ax: Axes, x: Array, y: Array, depth_km: Array, norm: Normalize, scale: float = 1.0) -> None:
-    """Dots coloured by depth, the shallow over the deep; smaller and more transparent the more there are."""
+def dot_width(n: int) -> float:
+    """Diameter (points) of the dots of so many events."""
+    return float(np.clip(12.0 * max(n, 1) ** -0.24, 0.6, 5.0))
+
+
+def growth(magnitude: npt.ArrayLike, middle: float) -> Array:
+    """How much wider than others the dot of an event is whose magnitude is not the middle one; small where it is unknown."""
+    return np.nan_to_num(np.clip(10.0 ** (0.2 * (np.asarray(magnitude, float) - middle)), *WIDER), nan=WIDER[0])
+
+
+def draw_hypocentres(
+    ax: Axes, x: Array, y: Array, depth_km: Array, norm: Normalize, scale: float | Array = 1.0
+) -> None:
+    """Dots coloured by depth, the shallow over the deep; smaller and more transparent the more there are.
+
+    ``scale`` widens them, all by a number or each by its own, (event,).
+    """
     order = np.argsort(-depth_km, kind="stable")
     n = max(len(depth_km), 1)
     few = n <= 500
+    wide = dot_width(n) * np.asarray(scale, float)
     look: dict[str, Any] = {
-        "s": (scale * float(np.clip(12.0 * n**-0.24, 0.6, 5.0))) ** 2,
+        "s": (wide[order] if wide.ndim else wide) ** 2,
         "alpha": float(np.clip(1.5 * n**-0.1, 0.4, 0.9)),
         "linewidths": 0.3 if few else 0.0,
         "edgecolors": "white" if few else "none",

@@ -26,6 +26,7 @@ from seisloom.plot.mapaxes import (
     within,
 )
 from seisloom.plot.style import COLOURS, WIDTH_IN, styled
+from seisloom.words import counted
 
 MARKERS = "^osDvPX"
 MOST_LABELS = 40
@@ -50,7 +51,7 @@ def station_map(table: pd.DataFrame, *, labels: bool | None = None, title: str |
     degree_axes(ax, box, width_in)
     networks = _scatter_networks(ax, stations["network"].to_numpy(str), lon, lat)
     note = f" ({missing} without coordinates not shown)" if missing else ""
-    ax.set_title(title or f"{_counted(len(stations), 'station')}, {_counted(networks, 'network')}{note}")
+    ax.set_title(title or f"{counted(len(stations), 'station')}, {counted(networks, 'network')}{note}")
     _fit(figure, ax, box, _legend(figure, ax, networks, len(stations)))
     obstacles = [scale_bar(ax, box, bar_corner)] if bar_corner else []
     for size in LOCATOR_IN if box[2] - box[0] < LOCATOR_MAX_DEG else ():
@@ -72,10 +73,6 @@ def located(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     if known.empty:
         raise InputError(f"station map: none of the {len(first)} stations has coordinates (latitude, longitude)")
     return known.reset_index(drop=True), len(first) - len(known)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _scatter_networks(ax: Axes, networks: npt.NDArray[np.str_], lon: Array, lat: Array) -> int:

@@ -18,7 +18,7 @@ from seisloom.plot.hypocentres import bulk, depth_colours, depth_limits, draw_hy
 from seisloom.plot.mapaxes import Corner, degree_axes, draw_map, extent, map_ratio, room_for_bar, scale_bar, within
 from seisloom.plot.seismicity import draw_faults, draw_stations, stations_within
 from seisloom.plot.style import ACCENT, INK, SMALL, WIDTH_IN, dress, styled
-from seisloom.plot.tables import counted
+from seisloom.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

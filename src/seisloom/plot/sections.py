@@ -31,6 +31,7 @@ from seisloom.plot.traces import (
     method_of,
     stack_words,
 )
+from seisloom.words import counted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -135,7 +136,7 @@ def _words(*parts: str) -> str:
 def _of(drawn: int, there: int, noun: str) -> str:
     """ "12 pairs", or "11 of 12 pairs" where some had no data."""
     some = "" if drawn == there else f"{drawn} of "
-    return f"{some}{there} {noun}{'s' * (there != 1)}"
+    return some + counted(there, noun)
 
 
 def _panels(box: Box) -> tuple[Figure, Axes, Axes, Axes]:

@@ -21,7 +21,9 @@ from seisloom.plot.hypocentres import (
     depth_colours,
     depth_key,
     depth_limits,
+    dot_width,
     draw_hypocentres,
+    growth,
     located,
 )
 from seisloom.plot.mapaxes import (
@@ -40,7 +42,8 @@ from seisloom.plot.mapaxes import (
     within,
 )
 from seisloom.plot.style import ACCENT, INK, SMALL, WIDTH_IN, dress, styled
-from seisloom.plot.tables import counted, require
+from seisloom.plot.tables import require
+from seisloom.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +73,9 @@ def seismicity_map(
     ``events`` has latitude, longitude (degrees) and depth_km (positive down), ``sites`` station, latitude, longitude;
     ``faults`` are lines (n, 2) of longitude and latitude as :func:`seisloom.faults.read_faults` gives them.
     ``region`` bounds map and sections; without it they hold the bulk of the events (a few far from all others are
-    left out; the title counts what is not shown). Where dots overlap the shallow ones are on top. The sections have
-    the scale of the map, or an exaggeration that they state. InputError if there is no event to draw.
+    left out; the title counts what is not shown). Where dots overlap the shallow ones are on top. Where ``events`` has
+    magnitudes the dots of larger ones are wider. The sections have the scale of the map, or an exaggeration that they
+    state. InputError if there is no event to draw.
     """
     known, lost = located(events)
     box, depths, inside = _frame(known, region)
@@ -84,16 +88,16 @@ def seismicity_map(
     layout = Layout.of(box, depths)
 
     figure, ax, below, beside, key = layout.axes()
-    norm = depth_colours(depth)
+    norm, magnitudes = depth_colours(depth), Magnitudes.of(shown)
     draw_map(ax, box)
     degree_axes(ax, box, 1.25 * layout.width)  # room for the longitudes under the section
     n_faults = draw_faults(ax, faults or (), box)
-    draw_hypocentres(ax, lon, lat, depth, norm)
+    draw_hypocentres(ax, lon, lat, depth, norm, magnitudes.scale)
     draw_stations(ax, station_lon, station_lat)
-    _draw_sections(ax, below, beside, (lon, lat, depth), norm, layout)
+    _draw_sections(ax, below, beside, (lon, lat, depth), norm, layout, magnitudes.scale)
     depth_key(key, norm, depths)
     stations = f"{len(station_lon)} of {counted(len(sites), 'station')}" if len(station_lon) < len(sites) else ""
-    _legend(figure, ax, stations or counted(len(sites), "station"), n_faults)
+    _legend(figure, ax, stations or counted(len(sites), "station"), n_faults, magnitudes)
     words = counted(len(shown), "event") + _missing(len(known) - len(shown), lost)
     figure.suptitle(title or words, x=LEFT_IN / layout.size[0], y=1 - 0.1 / layout.size[1], ha="left", fontsize=9)
     figure.draw_without_rendering()
@@ -104,6 +108,28 @@ def seismicity_map(
             locator(ax, box, corner, size)
             break
     return figure
+
+
+@dataclass(frozen=True)
+class Magnitudes:
+    """How wide the dots of events are drawn."""
+
+    scale: Array
+    """(event,)."""
+    key: dict[str, float]
+    """What the legend shows: label and diameter (points)."""
+
+    @classmethod
+    def of(cls, events: pd.DataFrame) -> Magnitudes:
+        """Wider for larger magnitudes; all the same where none is known."""
+        plain = cls(np.ones(len(events)), {"event": 4.0})
+        if "magnitude" not in events or events["magnitude"].isna().all():
+            return plain
+        magnitude = events["magnitude"].to_numpy(float)
+        low, middle, high = np.nanpercentile(magnitude, [2.0, 50.0, 100.0])
+        shown = np.unique(np.round(np.linspace(low, high, 4)))
+        widths = dot_width(len(events)) * growth(shown, middle)
+        return cls(growth(magnitude, middle), {f"M {m:.0f}": w for m, w in zip(shown, widths, strict=True)})
 
 
 @dataclass(frozen=True)
@@ -205,11 +231,17 @@ def _frame(known: pd.DataFrame, region: Region | None) -> tuple[Box, tuple[float
 
 
 def _draw_sections(
-    ax: Axes, below: Axes, beside: Axes, where: tuple[Array, Array, Array], norm: Normalize, layout: Layout
+    ax: Axes,
+    below: Axes,
+    beside: Axes,
+    where: tuple[Array, Array, Array],
+    norm: Normalize,
+    layout: Layout,
+    scale: Array,
 ) -> None:
     lon, lat, depth = where
-    draw_hypocentres(below, lon, depth, depth, norm)
-    draw_hypocentres(beside, depth, lat, depth, norm)
+    draw_hypocentres(below, lon, depth, depth, norm, scale)
+    draw_hypocentres(beside, depth, lat, depth, norm, scale)
     top, bottom = layout.depths
     below.set(xlim=ax.get_xlim(), ylim=(bottom, top), ylabel="Depth (km)")
     beside.set(ylim=ax.get_ylim(), xlim=(top, bottom), xlabel="Depth (km)")
@@ -226,15 +258,16 @@ def _draw_sections(
     beside.tick_params(labelleft=False)
 
 
-def _legend(figure: Figure, ax: Axes, stations: str, faults: int) -> None:
-    dot: dict[str, Any] = {"ls": "none", "marker": "o", "mfc": DEPTHS(0.5), "mec": "none", "ms": 4.0}
+def _legend(figure: Figure, ax: Axes, stations: str, faults: int, magnitudes: Magnitudes) -> None:
+    dot: dict[str, Any] = {"ls": "none", "marker": "o", "mfc": DEPTHS(0.5), "mec": "none"}
     triangle: dict[str, Any] = {"ls": "none", "marker": "^", "mfc": "none", "mec": INK, "ms": 5.0, "mew": 0.8}
-    handles = [Line2D([], [], label="event", **dot), Line2D([], [], label=stations, **triangle)]
+    handles = [Line2D([], [], label=label, ms=width, **dot) for label, width in magnitudes.key.items()]
+    handles.append(Line2D([], [], label=stations, **triangle))
     if faults:
         handles.append(Line2D([], [], color=ACCENT, lw=0.8, alpha=0.8, label="fault"))
     middle = ax.get_position()
     place = ((middle.x0 + middle.x1) / 2, 0.0)
-    figure.legend(handles=handles, loc="lower center", bbox_to_anchor=place, ncols=3, handletextpad=0.4)
+    figure.legend(handles=handles, loc="lower center", bbox_to_anchor=place, ncols=len(handles), handletextpad=0.4)
 
 
 def _missing(outside: int, lost: int) -> str:

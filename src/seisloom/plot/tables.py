@@ -1,4 +1,4 @@
-"""What figures ask of the tables they are given, and say about them."""
+"""What figures ask of the tables they are given."""
 
 from __future__ import annotations
 
@@ -14,8 +14,3 @@ def require(table: pd.DataFrame, columns: Iterable[str], what: str) -> None:
     if absent := [name for name in columns if name not in table]:
         there = ", ".join(map(str, table)) or "none"
         raise InputError(f"{what} has no column {', '.join(absent)}; its columns are: {there}")
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 event", "3,012 events"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"

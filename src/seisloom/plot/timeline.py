@@ -16,7 +16,7 @@ from seisloom.plot.basemap import Array
 from seisloom.plot.hypocentres import bulk, depth_colours, depth_key, depth_limits, draw_hypocentres, located
 from seisloom.plot.mapaxes import extent, within
 from seisloom.plot.style import ACCENT, INK, WIDTH_IN, dress, styled
-from seisloom.plot.tables import counted
+from seisloom.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,8 +94,10 @@ def rate_bins(days: Array) -> tuple[Array, str]:
     span = float(days.max() - days.min()) * DAY_S
     width = next((width for width in BINS if span / width <= MOST_BINS), max(BINS))
     step = width / DAY_S
-    first, last = np.floor(days.min() / step), np.floor(days.max() / step) + 1
-    return step * np.arange(first, last + 1), BINS[width]
+    # One more at either end: a quotient is rounded, and may lie on the other side of an edge.
+    edges = step * np.arange(np.floor(days.min() / step) - 1, np.floor(days.max() / step) + 3)
+    first, last = np.searchsorted(edges, [days.min(), days.max()], side="right")
+    return edges[first - 1 : last + 1], BINS[width]
 
 
 def _time_limits(days: Array) -> tuple[float, float]:

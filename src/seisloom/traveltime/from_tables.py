@@ -10,8 +10,8 @@ import numpy.typing as npt
 from numba import njit
 
 from seisloom.errors import InputError
-from seisloom.traveltime.lookup import PHASES, TravelTimes
-from seisloom.traveltime.network import apparent_slowness, node_axes, station_levels
+from seisloom.traveltime.lookup import PHASES, TravelTimes, make_axis
+from seisloom.traveltime.nodes import apparent_slowness, check_extent, station_levels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,14 +56,16 @@ def network_times_from_tables(
     values at the source are finite and smooth. Where it says that no ray arrives, time goes on with the slowness of the
     last one that does. Raises InputError where a table is too short.
     """
-    depth, distance = node_axes(z_min, z_max, max_distance_km, depth_step_km, distance_step_km)
+    check_extent(z_min, z_max, max_distance_km)
+    depth, distance = _multiples(z_min, z_max, depth_step_km), _multiples(0.0, max_distance_km, distance_step_km)
     elevation = np.atleast_1d(np.asarray(station_elevation_km, float))
-    level_depth, station_level = station_levels(np.where(np.isnan(elevation), datum_km, elevation))
+    level_depth, station_level, station_rise = station_levels(np.where(np.isnan(elevation), datum_km, elevation))
     slowness = np.empty((len(PHASES), len(level_depth), len(depth), len(distance)), np.float32)
+    ground = np.empty((len(PHASES), len(level_depth)))
     for code, table in enumerate((p_table, s_table)):
         surface = _surface(table, PHASES[code])
         _check_reach(surface, PHASES[code], z_min + datum_km, z_max + datum_km, max_distance_km)
-        rise = -level_depth - datum_km
+        rise, ground[code] = -level_depth - datum_km, surface.at_receiver
         # Rays to stations below the surface come up to it farther away.
         farthest = min(max_distance_km + _BEYOND_KM, float(surface.distance[-1]))
         columns = max(len(distance), int(farthest / distance_step_km) + 1)
@@ -72,7 +74,14 @@ def network_times_from_tables(
         at_source = np.full(len(depth), surface.at_receiver)
         lifted = lifted[:, :, : len(distance)]
         slowness[code] = apparent_slowness(lifted, level_depth, depth, distance, at_source)
-    return TravelTimes(slowness, float(depth[0]), depth_step_km, distance_step_km, level_depth, station_level)
+    return TravelTimes(
+        slowness, *make_axis(depth), *make_axis(distance), level_depth, ground, station_level, station_rise
+    )
+
+
+def _multiples(first: float, last: float, step: float) -> Array:
+    """Multiples of a step that hold everything between two numbers."""
+    return np.arange(math.floor(first / step + 1e-9), math.ceil(last / step - 1e-9) + 1.0) * step
 
 
 def _surface(table: xr.DataArray, phase: str) -> _Surface:

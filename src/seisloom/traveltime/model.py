@@ -59,6 +59,11 @@ class VelocityModel:
         if fault:
             raise InputError(f"{self.name}, depth {fault[0] + 1}: {fault[1]}")
 
+    @property
+    def discontinuities(self) -> Array:
+        """Depths (km) at which velocities jump."""
+        return self.depth_km[1:][np.diff(self.depth_km) == 0]
+
     def velocity(self, phase: int | str, depth_km: npt.ArrayLike) -> Array:
         """Velocity (km/s) at depths; at a discontinuity the larger of its two sides."""
         z, v = np.asarray(depth_km, float), self._column(phase)

@@ -28,6 +28,8 @@ Array = npt.NDArray[np.float64]
 # are then wrong by some microseconds within 300 km (uniform media and linear gradients, flat; 10 µs on a sphere).
 _STEP = 0.05
 _STEEPEST = 18.0
+# From here on, the next ray after one that is so near to the flattest direct ray is that one.
+_STEEP, _NEAR_KM = 3.0, 0.1
 
 
 def first_arrivals(
@@ -160,7 +162,8 @@ def _through(layers: Layers, n: int, p: float) -> tuple[float, float]:
             time += h / (v1 * c1)
         else:
             k = (v2 - v1) / h
-            time += (math.log1p(k * h / v1) + math.log1p(p * k * x / (1.0 + c2))) / k
+            faster, wider = k * h / v1, p * k * x / (1.0 + c2)
+            time += math.log1p(faster + wider + faster * wider) / k
     return distance, time
 
 
@@ -175,15 +178,17 @@ def _direct(between: Layers, vmax: float, distance: Array, times: Array) -> None
     n = len(between.v_top)
     x0, t0 = _through(between, n, 0.0)
     p0 = 0.0
+    flattest, _ = _through(between, n, 1.0 / vmax)
     for step in range(1, round(_STEEPEST / _STEP) + 2):
-        p = math.tanh(step * _STEP) / vmax if step * _STEP <= _STEEPEST else 1.0 / vmax
+        last = step * _STEP > (_STEEPEST if flattest - x0 > _NEAR_KM else _STEEP)
+        p = 1.0 / vmax if last else math.tanh(step * _STEP) / vmax
         x, t = _through(between, n, p)
         if not math.isfinite(x):
             break
         _fill(distance, times, x0, t0, p0, x, t, p)
         x0, t0, p0 = x, t, p
-        if x > distance[-1]:
-            return
+        if last or x > distance[-1]:
+            break
     _along(distance, times, x0, t0, p0)
 
 
@@ -196,8 +201,12 @@ def _legs(between: Layers, side: Layers, vmax: float, distance: Array, times: Ar
     n = len(between.v_top)
     x0 = t0 = 0.0
     known = False  # x0, t0 are of the ray that grazes the near side of the layer
+    soonest = _through(between, n, 0.0)[1]
     for i in range(len(side.v_top)):
+        if soonest > times[-1]:  # what comes back from here, straight out and in at best, is late everywhere
+            return
         near, far = side.v_top[i], side.v_bottom[i]
+        soonest += 2.0 * (side.bottom_km[i] - side.top_km[i]) / max(near, far)
         if near > vmax:
             vmax = near
             x0, t0 = _leg(between, n, side, i, 1.0 / vmax)

@@ -11,7 +11,7 @@ KINDS = {
     "fdsn": "fdsn:NAME-or-URL[?timeout=SECONDS&parallel=N&tries=N], e.g. fdsn:SCEDC or fdsn:http://127.0.0.1:8080",
     "sds": "sds:DIR[?stationxml=FILE-or-DIR], a SeisComP archive YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY",
     "files": "files:DIR[?stationxml=FILE-or-DIR], MiniSEED and SAC files in any layout",
-    "s3": "s3:scedc or s3:ncedc (open data), or s3://bucket/prefix?layout=scedc|ncedc|sds",
+    "s3": "s3:scedc or s3:ncedc (open data), or s3://bucket/prefix?layout=scedc|ncedc|sds[&requester=pays]",
     "synthetic": "synthetic:stations=12,seed=1,..., a seeded network of diffuse noise",
 }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -82,9 +82,34 @@ def matches(channel_id: str, query: ChannelQuery) -> bool:
     )
 
 
+class Reopened:
+    """A source that is pickled as what it was opened with, and opened anew, with what is there, where it is unpickled."""
+
+    spec: str
+    guard: Callable[[], None] | None = None
+    """Called first in a process where it is opened anew; picklable."""
+    _opened_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        source = super().__new__(cls)
+        source._opened_with = arguments, options
+        return source
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.guard, type(self), *self._opened_with), {"spec": self.spec, "guard": self.guard}
+
+
+def _open(
+    guard: Callable[[], None] | None, kind: type[Any], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    if guard:
+        guard()
+    return kind(*arguments, **options)
+
+
 @runtime_checkable
 class Source(Protocol):
-    """Where records come from. Instances are used from several threads at once."""
+    """Where records come from. Instances are used from several threads at once, and pickled for other processes."""
 
     spec: str
     """The text that :func:`seisloom.waveforms.open_source` made it from."""

@@ -23,7 +23,7 @@ from obspy.clients.fdsn.header import URL_MAPPINGS
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import parse_stations
 from seisloom.waveforms.availability import parse_availability, span_table
-from seisloom.waveforms.base import NS_PER_S, ChannelQuery, Record
+from seisloom.waveforms.base import NS_PER_S, ChannelQuery, Record, Reopened
 from seisloom.waveforms.fdsn_client import TRANSIENT, TRIES, AnswerError, PoliteClient
 from seisloom.waveforms.mseed import decode
 from seisloom.waveforms.stationxml import read_stationxml
@@ -37,7 +37,7 @@ MANY = 500
 _log = logging.getLogger(__name__)
 
 
-class FdsnSource:
+class FdsnSource(Reopened):
     """An FDSN data centre: NAME or URL, with ``?timeout=SECONDS&parallel=N&tries=N`` behind it if wanted.
 
     Restricted data need the environment variables FDSN_USER and FDSN_PASSWORD; ``credentials`` False does not use

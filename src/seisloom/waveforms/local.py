@@ -18,7 +18,7 @@ from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import validate
 from seisloom.waveforms import sac
 from seisloom.waveforms.availability import span_table
-from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, matches
+from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, Reopened, matches
 from seisloom.waveforms.mseed import decode, is_mseed, spans
 from seisloom.waveforms.query import select
 from seisloom.waveforms.stationxml import StationFiles
@@ -79,7 +79,7 @@ def _add(record: Record, path: Path, data: bytes, channel_id: str, start_ns: int
         record.problems.append(f"{path}: no records of {channel_id} in it")
 
 
-class SdsSource:
+class SdsSource(Reopened):
     """A SeisComP archive: YEAR/NET/STA/CHA.D/NET.STA.LOC.CHA.D.YEAR.DAY, a MiniSEED file a channel and day."""
 
     parallel = 1
@@ -169,7 +169,7 @@ class _Span:
     elevation_m: float = np.nan
 
 
-class FilesSource:
+class FilesSource(Reopened):
     """Every MiniSEED and SAC file below a directory, in any layout; headers are read once, at the first use."""
 
     parallel = 1

@@ -64,6 +64,17 @@ def parse_time(name: str, text: str | None, whole_day: bool = False) -> int | No
     return int(stamp.value) + (DAY_NS if whole_day and len(text.strip()) <= len("2019-02-03") else 0)
 
 
+def parse_span(start: str, end: str | None) -> tuple[int, int]:
+    """Nanoseconds since 1970 of [start, end); an end without a time of day is the end of that day, None that of the first."""
+    start_ns = parse_time("start", start)
+    if start_ns is None:
+        raise InputError("start: a date such as 2019-02-03 is needed, or a time such as 2019-02-03T12:00:00")
+    end_ns = parse_time("end", end, whole_day=True) or (start_ns // DAY_NS + 1) * DAY_NS
+    if end_ns <= start_ns:
+        raise InputError(f"end {end} is not after start {start}")
+    return start_ns, end_ns
+
+
 def parse_box(bbox: Box) -> Box:
     """A box with its longitudes brought to ±180; InputError where it cannot be one."""
     west, south, east, north = bbox

@@ -6,24 +6,22 @@ SCEDC: https://scedc.caltech.edu/cloud/, NCEDC: https://ncedc.org/db/cloud.html;
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
 import pandas as pd
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import S3Store
+from obstore.exceptions import PermissionDeniedError
 
 from seisloom.errors import InputError, NoDataError, SourceError
 from seisloom.stations import from_inventory
-from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, matches
+from seisloom.stores import FAILURES, Limits, Patience, explain, open_s3
+from seisloom.waveforms.base import DAY_NS, ChannelQuery, Record, Reopened, matches
 from seisloom.waveforms.mseed import decode
 from seisloom.waveforms.query import select
 from seisloom.waveforms.stationxml import keep_channels, read_stationxml
@@ -34,14 +32,6 @@ if TYPE_CHECKING:
 METADATA = "FDSNstationXML"
 TAIL_BYTES = 65_536
 """What is read of the day before where records may cross midnight; a multiple of every record length."""
-RETRY: Any = {"max_retries": 6, "retry_timeout": timedelta(minutes=3)}
-_CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_SKIP_SIGNATURE",
-)
 _log = logging.getLogger(__name__)
 
 
@@ -82,11 +72,12 @@ PUBLIC = {
 }
 
 
-class S3Source:
-    """``scedc`` or ``ncedc``, or ``s3://bucket/prefix?layout=scedc|ncedc|sds``.
+class S3Source(Reopened):
+    """``scedc`` or ``ncedc``, or ``s3://bucket/prefix?layout=scedc|ncedc|sds[&requester=pays]``.
 
-    For a URL, credentials, endpoint and region come from the usual AWS_ variables; without credentials
-    requests are not signed (AWS_SKIP_SIGNATURE=false asks the machine's instance role for them).
+    For a URL, credentials, endpoint and region come from the usual AWS_ variables and profiles; without credentials
+    requests are not signed (AWS_SKIP_SIGNATURE=false asks the machine's instance role for them). ``requester=pays`` is for
+    buckets that give records to those who pay for the transfer, which needs credentials.
     """
 
     parallel = 16
@@ -94,17 +85,19 @@ class S3Source:
     def __init__(self, rest: str) -> None:
         rest = f"s3:{rest}" if rest.startswith("//") else rest
         self.spec = f"s3:{rest}"
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        anonymous = not any(name in os.environ for name in _CREDENTIALS)
+        endpoint, anonymous, pays = None, None, False
         if rest in PUBLIC:
             bucket, endpoint = PUBLIC[rest]
             anonymous, self.url, self.layout = True, f"s3://{bucket}/", LAYOUTS[rest]
         else:
-            self.url, self.layout = _parse(rest, self.spec)
+            self.url, self.layout, pays = _parse(rest, self.spec)
+            anonymous = False if pays else None
+        limits = Limits.from_environment()
+        self._patience = Patience(self.url, limits)
         try:
-            self._store = _store(self.url, endpoint, anonymous)
-        except BaseError as error:
-            raise InputError(f"source {self.spec}: {_first_line(error)}: check the AWS_ variables") from error
+            self._store = open_s3(self.url, limits, endpoint, anonymous, pays)
+        except InputError as error:
+            raise InputError(f"source {self.spec}: {error}") from error
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
         """Records of a channel that overlap [start, end), from the files of every day that it touches."""
@@ -184,60 +177,37 @@ class S3Source:
 
     def _get(self, key: str, options: Any = None) -> bytes:
         try:
-            return bytes(obstore.get(self._store, key, options=options).bytes())
-        except (BaseError, OSError) as error:
-            raise _explain(error, self.url + key) from error
+            return self._patience.call(lambda: bytes(obstore.get(self._store, key, options=options).bytes()))
+        except FAILURES as error:
+            raise _failure(error, self.url + key) from error
 
     def _keys(self, prefix: str) -> list[str]:
         try:
-            return [item["path"] for page in obstore.list(self._store, prefix) for item in page]
-        except (BaseError, OSError) as error:
-            raise _explain(error, self.url + prefix) from error
+            return self._patience.call(
+                lambda: [item["path"] for page in obstore.list(self._store, prefix) for item in page]
+            )
+        except FAILURES as error:
+            raise _failure(error, self.url + prefix) from error
 
 
-def _parse(rest: str, spec: str) -> tuple[str, Layout]:
-    """``s3://bucket/prefix/`` and the layout."""
+def _parse(rest: str, spec: str) -> tuple[str, Layout, bool]:
+    """``s3://bucket/prefix/``, the layout, and whether the requester pays."""
     parts = urlsplit(rest)
-    layout = dict(parse_qsl(parts.query)).get("layout", "")
-    if parts.scheme != "s3" or not parts.netloc or layout not in LAYOUTS:
+    options = dict(parse_qsl(parts.query))
+    layout, payer = options.pop("layout", ""), options.pop("requester", None)
+    if parts.scheme != "s3" or not parts.netloc or layout not in LAYOUTS or payer not in (None, "pays") or options:
         known = ", ".join(f"s3:{name}" for name in PUBLIC)
-        raise InputError(f"source {spec}: use {known} or s3://bucket/prefix?layout={'|'.join(LAYOUTS)}")
+        raise InputError(
+            f"source {spec}: use {known} or s3://bucket/prefix?layout={'|'.join(LAYOUTS)}, with &requester=pays where "
+            "the bucket asks for it"
+        )
     path = parts.path.strip("/")
-    return f"s3://{parts.netloc}/{path}/" if path else f"s3://{parts.netloc}/", LAYOUTS[layout]
+    return f"s3://{parts.netloc}/{path}/" if path else f"s3://{parts.netloc}/", LAYOUTS[layout], payer is not None
 
 
-def _store(url: str, endpoint: str | None, anonymous: bool) -> S3Store:
-    """The store at an endpoint (None: that of the region), whatever the environment says of endpoints."""
-    parts = urlsplit(url)
-    client: Any = {"connect_timeout": timedelta(seconds=15), "timeout": timedelta(minutes=5)}
-    config: Any = {"skip_signature": True} if anonymous else {}
-    if endpoint:
-        client["allow_http"] = endpoint.startswith("http://")
-        config["aws_endpoint_url_s3"] = endpoint
-    prefix = parts.path.strip("/") or None
-    return S3Store(parts.netloc, prefix=prefix, client_options=client, retry_config=RETRY, **config)
-
-
-def _explain(error: Exception, where: str) -> SourceError:
-    """What an object store's failure means, in one line; the retries are over by now."""
-    text = _first_line(error)
-    found = re.search(r"status code: (\d+)", text)
-    status = int(found[1]) if found else None
-    if "NoSuchBucket" in text:
-        return SourceError(f"{where}: there is no such bucket: check its name, and AWS_ENDPOINT_URL")
-    if isinstance(error, FileNotFoundError):
+def _failure(error: Exception, where: str) -> SourceError:
+    """What an object store's failure means for a record; waiting is over by now."""
+    if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
         return NoDataError(f"{where}: no such file")
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        advice = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; some buckets answer so for files they lack"
-        return SourceError(f"{where}: access denied: {advice}")
-    if status in (429, 503):
-        return SourceError(f"{where}: the store limits requests, even after waiting: try again later")
-    if status is None and "error sending request" in text:
-        return SourceError(f"{where}: the store cannot be reached: check the network and AWS_ENDPOINT_URL")
-    return SourceError(f"{where}: {text}")
-
-
-def _first_line(error: Exception) -> str:
-    """What obstore says before it shows its internals."""
-    text = str(error).partition("\n\nDebug source")[0]
-    return " ".join(text.split())[:400]
+    advice = "; some buckets answer so for files they lack" if isinstance(error, PermissionDeniedError) else ""
+    return SourceError(f"{where}: {explain(error)}{advice}")

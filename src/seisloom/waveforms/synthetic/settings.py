@@ -53,6 +53,7 @@ class NetworkSettings(BaseModel):
         "mixed",
         description="corner period of the seismometers, s; mixed takes one kind or the other for a station",
     )
+    quakes: int = Field(0, ge=0, le=5000, description="earthquakes a day, in a half-space of 6.0 and 3.464 km/s")
 
     def rayleigh_velocity(self, frequency: npt.ArrayLike) -> Array:
         """Phase velocity of Rayleigh waves in km/s at positive frequencies in Hz."""

@@ -16,11 +16,12 @@ from seisloom.errors import InputError, NoDataError
 from seisloom.geo import destination, distance_azimuth
 from seisloom.stations import channel_ids, validate
 from seisloom.waveforms.availability import span_table
-from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Segment
+from seisloom.waveforms.base import DAY_NS, NS_PER_S, ChannelQuery, Record, Reopened, Segment
 from seisloom.waveforms.query import select
 from seisloom.waveforms.synthetic.field import DiffuseField, Geometry
 from seisloom.waveforms.synthetic.instrument import Instrument, band_code, broadband
-from seisloom.waveforms.synthetic.settings import Array, NetworkSettings, parse_settings
+from seisloom.waveforms.synthetic.quakes import add_quakes
+from seisloom.waveforms.synthetic.settings import BLOCK_S, Array, NetworkSettings, parse_settings
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -30,14 +31,15 @@ NETWORK = "SY"  # the FDSN code for synthetic seismograms
 OPENED = "2000-01-01T00:00:00"
 # Entropy of the random streams of the layout and of the stations' properties.
 LAYOUT, PROPERTIES = 3, 5
-DAYS_KEPT = 2
+# A day, the one before and the one after.
+SAMPLES_KEPT_S = 3 * 86_400
 
 
-class SyntheticSource:
+class SyntheticSource(Reopened):
     """Diffuse noise on a seeded network, as counts of broadband instruments; see :class:`NetworkSettings`.
 
     ``rest`` is ``key=value,...``, e.g. ``stations=12,seed=1,rate=20,components=ZNE``. A day of all channels
-    is made at its first use and the last two days are kept (4 bytes a sample). Attributes: ``settings``,
+    is made at its first use, two hours for short requests, and three days are kept (4 bytes a sample). Attributes: ``settings``,
     ``table`` (the channel table), ``field`` (ground motion), ``instruments`` and ``clock_s`` (the amount by
     which the station's clock is fast, so that its records are stamped late) by channel.
     """
@@ -51,7 +53,7 @@ class SyntheticSource:
         self.ids = channel_ids(self.table)
         self.field = DiffuseField(plane_geometry(self.table, self.settings), self.settings)
         self._rows = {name: row for row, name in enumerate(self.ids)}
-        self._days: OrderedDict[int, npt.NDArray[np.int32]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], npt.NDArray[np.int32]] = OrderedDict()
         self._lock = threading.Lock()
 
     def fetch(self, channel_id: str, start_ns: int, end_ns: int) -> Record:
@@ -70,11 +72,19 @@ class SyntheticSource:
         if last <= first:
             raise NoDataError(f"{channel_id}: records of {self.spec} begin at {OPENED}")
         a_day = round(86_400 * rate)
+        size = self._size(day * a_day + first, last - first)
+        begin, end = day * a_day + first, day * a_day + last
         parts = [
-            self._day(day + k)[row, max(first - k * a_day, 0) : last - k * a_day]
-            for k in range(first // a_day, (last - 1) // a_day + 1)
+            self._made(k * size, size)[row, max(begin - k * size, 0) : end - k * size]
+            for k in range(begin // size, (end - 1) // size + 1)
         ]
         return Record([Segment(day * DAY_NS + round(first * NS_PER_S / rate), rate, np.concatenate(parts))])
+
+    def _size(self, first: int, count: int) -> int:
+        """Samples to make at once: a day, or a block for short requests on a day that is not there yet."""
+        a_day = round(86_400 * self.settings.rate)
+        short = count < a_day // 4 and (first // a_day * a_day, a_day) not in self._kept
+        return round(BLOCK_S * self.settings.rate) if short else a_day
 
     def channels(self, query: ChannelQuery) -> pd.DataFrame:
         """Rows of the table whose codes, place and time match."""
@@ -122,17 +132,23 @@ class SyntheticSource:
     def _responses(self) -> dict[object, Response]:
         return {instrument.name: instrument.response() for instrument in set(self.instruments)}
 
-    def _day(self, day: int) -> npt.NDArray[np.int32]:
-        """Counts of all channels in a day: [channel, sample]."""
+    def _made(self, first: int, count: int) -> npt.NDArray[np.int32]:
+        """Counts of all channels: [channel, sample], so many from sample ``first`` since 1970 on."""
+        key = first, count
         with self._lock:
-            if day not in self._days:
-                while len(self._days) >= DAYS_KEPT:
-                    self._days.popitem(last=False)
-                count = round(86_400 * self.settings.rate)
-                motion = self.field.samples(day * count, count, self.settings.rate, self._transfer)
-                self._days[day] = np.rint(motion, out=motion).astype(np.int32)
-            self._days.move_to_end(day)
-            return self._days[day]
+            if key not in self._kept:
+                most = SAMPLES_KEPT_S * self.settings.rate - count
+                while self._kept and sum(size for _, size in self._kept) > most:
+                    self._kept.popitem(last=False)
+                motion = self.field.samples(first, count, self.settings.rate, self._transfer)
+                self._add_quakes(motion, first)
+                self._kept[key] = np.rint(motion, out=motion).astype(np.int32)
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+    def _add_quakes(self, motion: npt.NDArray[np.float32], first: int) -> None:
+        elevation_km = self.table["elevation_m"].to_numpy() / 1000
+        add_quakes(motion, first, self.field.geometry, elevation_km, self.settings, self._transfer)
 
     def _transfer(self, frequency: Array) -> npt.NDArray[np.complex128]:
         """Instrument response and clock error of every channel: [channel, frequency]."""

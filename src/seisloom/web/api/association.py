@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from seisloom.config.faults import sentences
-from seisloom.errors import InputError, MissingExtraError, SettingsError
+from seisloom.errors import InputError, SettingsError
 from seisloom.jobs import AssociationRequest, submit
 from seisloom.jobs.association_inputs import KINDS, FileKind, check_request, read_file
 from seisloom.jobs.requests import AssociationOptions
@@ -27,6 +27,7 @@ from seisloom.web.api.files import attachment
 from seisloom.web.api.jobs import ListedJob, created
 from seisloom.web.services import Served, Services
 from seisloom.web.session import Session
+from seisloom.words import counted
 
 router = APIRouter(tags=["association"])
 
@@ -111,12 +112,6 @@ def upload(
 @router.post("/files/demo", status_code=201)
 def demo(services: Served) -> DemoFiles:
     """Put the files of the demonstration into the workspace: two hours of simulated picks at 30 stations."""
-    try:
-        from seisloom.associate.requirement import require_torch
-
-        require_torch()
-    except MissingExtraError as error:
-        raise HTTPException(501, str(error)) from error
     from seisloom.demo.association import write_inputs
 
     names = {"picks": "picks.csv", "stations": "stations.csv", "velocity": "velocity.txt"}
@@ -162,7 +157,7 @@ class Given:
     stations_saved: Annotated[bool, Form(description="or the stations of this session's saved channels")] = False
     velocity: Annotated[UploadFile | None, File(description="depth (km), Vp, Vs (km/s); .nd, .tvel, NonLinLoc")] = None
     velocity_file: Annotated[str | None, Form(max_length=200)] = None
-    model: Annotated[UploadFile | None, File(description="a trained network; one is trained without")] = None
+    model: Annotated[UploadFile | None, File(description="a trained network for phaselink")] = None
     model_file: Annotated[str | None, Form(max_length=200)] = None
 
     def of(self, kind: FileKind, services: Services, session: str) -> tuple[str, bytes] | None:
@@ -265,7 +260,7 @@ def _facts(kind: FileKind, name: str, data: bytes) -> FileFacts:
     if kind == "picks":
         summary = _picks_in_words(read)
     elif kind == "stations":
-        summary = "; ".join([f"{len(read):,} stations", *read.attrs.get("notes", [])])
+        summary = "; ".join([counted(len(read), "station"), *read.attrs.get("notes", [])])
         about["stations"] = read[["station", "latitude", "longitude"]].to_dict("records")
     elif kind == "velocity":
         layers = np.column_stack([read.depth_km, read.vp_km_s, read.vs_km_s])
@@ -285,6 +280,6 @@ def _picks_in_words(picks: pd.DataFrame) -> str:
     counts = ", ".join(f"{phases.get(phase, 0):,} {phase}" for phase in ("P", "S"))
     left = f"; {report.read - report.kept:,} left out" if report.read > report.kept else ""
     return (
-        f"{len(picks):,} picks ({counts}) at {picks['station'].nunique():,} stations, "
+        f"{counted(len(picks), 'pick')} ({counts}) at {counted(picks['station'].nunique(), 'station')}, "
         f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC{left}"
     )

@@ -45,6 +45,12 @@ class EventFilter:
     min_depth: Annotated[float | None, Query(description="km below sea level")] = None
     max_depth: Annotated[float | None, Query(description="km below sea level")] = None
     min_picks: Annotated[int | None, Query(ge=0, description="fewest picks")] = None
+    min_magnitude: Annotated[float | None, Query(description="least magnitude; events that have none are left out")] = (
+        None
+    )
+    max_false: Annotated[
+        float | None, Query(ge=0, le=1, description="largest probability that it is false; unknown ones are left out")
+    ] = None
     quality: Annotated[str | None, Query(pattern="^[A-D]{1,4}$", description="letters, e.g. AB", examples=["AB"])] = (
         None
     )
@@ -76,6 +82,10 @@ class EventFilter:
             keep &= (events["depth_km"] <= self.max_depth).to_numpy()
         if self.min_picks is not None:
             keep &= (events["n_picks"] >= self.min_picks).to_numpy()
+        if self.min_magnitude is not None:
+            keep &= (events["magnitude"] >= self.min_magnitude).to_numpy()
+        if self.max_false is not None:
+            keep &= (events["false_probability"] <= self.max_false).to_numpy()
         if self.quality is not None:
             keep &= events["quality"].isin(list(self.quality)).to_numpy()
         if self.box is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pandas as pd
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from seisloom.associate.outputs import REPORT, REPORT_JSON, write_catalog
+from seisloom.associate.outputs import EVIDENCE, REPORT, REPORT_JSON, write_catalog
 from seisloom.catalog import EVENTS, Catalog
 from seisloom.catalog.csv_files import events_csv
 from seisloom.errors import InputError
@@ -142,6 +142,8 @@ def _written(found: HeldCatalogue, file: str, wanted: EventFilter) -> bytes:
         write_picks(_picks_of(found, chosen, wanted), folder / PICKS)
         for other in (STATIONS, VELOCITY, SETTINGS, REPORT, REPORT_JSON):
             (folder / other).write_bytes(found.data(other))
+        if not wanted.applies() and (evidence := found.storage.get(f"{found.folder}/{EVIDENCE}")):
+            (folder / EVIDENCE).write_bytes(evidence)
         return _zipped(folder)
 
 

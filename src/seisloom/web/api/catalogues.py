@@ -40,6 +40,8 @@ class Ranges(BaseModel):
     time: tuple[str, str]
     depth_km: tuple[float, float]
     n_picks: tuple[int, int]
+    magnitude: tuple[float, float] | None = Field(description="null where no event has one")
+    false_probability: tuple[float, float] | None = Field(description="null where it is not known")
 
 
 class Events(BaseModel):
@@ -82,14 +84,17 @@ class EventPick(BaseModel):
 
     pick_index: int
     station: str
-    phase: str
+    phase: str = Field(description="that the event predicts")
+    labelled: str = Field(description="phase of the pick file, which may be wrong")
     time: str = Field(description="ISO 8601, UTC")
     predicted: str | None = Field(description="predicted arrival with the station's delay: time less the residual")
-    probability: float | None
+    probability: float | None = Field(description="of the picker")
+    posterior: float | None = Field(description="probability that the pick is of this event")
     residual_s: float | None = Field(description="observed minus predicted")
     distance_km: float | None = Field(description="horizontal")
     azimuth_deg: float | None = Field(description="at the epicentre towards the station")
     weight: float | None = Field(description="in the location, 0 to 1")
+    station_magnitude: float | None = Field(description="from its amplitude")
 
 
 class EventDetail(BaseModel):
@@ -188,12 +193,12 @@ def _column(table: pd.DataFrame, name: str, kind: str) -> str:
 def _ranges(table: pd.DataFrame) -> dict[str, Any] | None:
     if table.empty:
         return None
-    ends = {name: (table[name].min(), table[name].max()) for name in ("time", "depth_km", "n_picks")}
-    return {
-        "time": iso(pd.Series(ends["time"])).tolist(),
-        "depth_km": [float(value) for value in ends["depth_km"]],
-        "n_picks": [int(value) for value in ends["n_picks"]],
-    }
+    told: dict[str, Any] = {"time": iso(pd.Series([table["time"].min(), table["time"].max()])).tolist()}
+    told["n_picks"] = [int(table["n_picks"].min()), int(table["n_picks"].max())]
+    for name in ("depth_km", "magnitude", "false_probability"):
+        known = table[name].dropna()
+        told[name] = [float(known.min()), float(known.max())] if len(known) else None
+    return told
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -209,7 +214,10 @@ def _told(row: pd.Series) -> dict[str, Any]:
 
 def _picks(found: HeldCatalogue, number: int) -> list[EventPick]:
     own = found.catalog.assignments[found.catalog.assignments["event_id"] == number]
-    table = own.merge(found.picks[["pick_index", "station", "phase", "time", "probability"]], on="pick_index")
+    own = own.rename(columns={"probability": "posterior"})
+    picks = found.picks[["pick_index", "station", "phase", "time", "probability"]].rename(columns={"phase": "labelled"})
+    table = own.merge(picks, on="pick_index")
+    table["phase"] = table["phase"].where(table["phase"] != "", table["labelled"])
     predicted = table["time"] - pd.to_timedelta(table["residual_s"], unit="s")
     known = table["residual_s"].notna()
     told = pd.Series(iso(predicted.where(known, table["time"])), table.index, dtype=object).where(known, None)

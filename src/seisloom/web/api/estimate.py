@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from seisloom.jobs import CorrelationRequest
+from seisloom.compute import Compute
+from seisloom.compute.crew import Crew
 from seisloom.jobs.limits import LimitError, Limits
-from seisloom.noise.estimate import BYTES_A_SAMPLE, Estimate, estimate, measure_rates, past_factor, sampling_rates
+from seisloom.noise.estimate import BYTES_A_SAMPLE
+from seisloom.noise.job_plan import plan_job
 from seisloom.noise.pipeline import day_range
 from seisloom.noise.report import DayReport
 from seisloom.stations import channel_ids
@@ -19,12 +21,6 @@ router = APIRouter(prefix="/estimate", tags=["settings"])
 
 LOOKED_AT = 5
 """Finished jobs whose pace is looked at."""
-START_S = 3.0
-"""What a worker takes to begin with a job, about."""
-MOST_TRIED = 1e9
-"""Bytes of the spectra of a channel with which a trial would take too long."""
-# How records are come by, which takes a time that nobody knows before.
-_FETCHING = {"synthetic": "making the records", "sds": "reading the disk", "files": "reading the disk"}
 
 
 class JobEstimate(BaseModel):
@@ -57,21 +53,19 @@ def estimate_job(wanted: CorrelationJob, services: Served, session: Session) -> 
     if exceeded:  # the pairs of very many channels take long to count
         nothing = dict.fromkeys(("pairs", "download_bytes", "output_bytes", "memory_bytes", "seconds"))
         return JobEstimate(channels=channels, days=len(days), **nothing, basis="", notes=[], exceeded=exceeded)
-    size = estimate(request.channels, request.settings, days)
-    seconds, basis = None, "not tried: the spectra of a single channel take more than a gigabyte"
-    if size.memory_bytes / size.channels < MOST_TRIED:
-        seconds, basis = _time(request, size, spec, services)
+    past = _past_days(request.settings.digest(), spec, services)
+    plan = plan_job(request.channels, request.settings, spec, days, Crew.of(Compute()), past=past)
     return JobEstimate(
-        channels=size.channels,
-        days=size.days,
-        pairs=size.pairs,
-        download_bytes=0 if spec.startswith("synthetic:") else size.download_bytes,
-        output_bytes=size.output_bytes,
-        memory_bytes=size.memory_bytes,
-        seconds=seconds,
-        basis=basis,
-        notes=_notes(request, size),
-        exceeded=beyond(services.limits, pairs=size.pairs),
+        channels=plan.size.channels,
+        days=plan.size.days,
+        pairs=plan.size.pairs,
+        download_bytes=plan.bytes_in,
+        output_bytes=plan.bytes_kept,
+        memory_bytes=plan.size.spectra_bytes,
+        seconds=None if plan.seconds is None else _rounded(plan.seconds),
+        basis=plan.basis,
+        notes=plan.notes,
+        exceeded=beyond(services.limits, pairs=plan.size.pairs),
     )
 
 
@@ -84,18 +78,6 @@ def beyond(limits: Limits, **sizes: int) -> list[str]:
         except LimitError as error:
             exceeded.append(str(error))
     return exceeded
-
-
-def _time(request: CorrelationRequest, size: Estimate, spec: str, services: Services) -> tuple[float, str]:
-    """Seconds that a job takes, and what that rests on."""
-    rates = measure_rates(request.settings, float(sampling_rates(request.channels).median()))
-    computing = rates.day_s(size.channels, size.pairs) * size.days
-    factor = past_factor(_past_days(request.settings.digest(), spec, services), rates)
-    fetching = _FETCHING.get(spec.partition(":")[0], "the download")
-    if factor:
-        return _rounded(computing * factor), f"from finished jobs of these settings and this source; with {fetching}"
-    seconds = START_S + rates.response_s * size.channels + computing
-    return _rounded(seconds), f"from a short run on this machine; without {fetching}"
 
 
 def _rounded(seconds: float) -> float:
@@ -118,16 +100,3 @@ def _past_days(digest: str, spec: str, services: Services) -> list[DayReport]:
         if found == LOOKED_AT:
             break
     return days
-
-
-def _notes(request: CorrelationRequest, size: Estimate) -> list[str]:
-    notes = [f"download: {BYTES_A_SAMPLE:g} bytes a sample, as compressed noise typically takes"]
-    if size.rates_guessed:
-        notes.append(
-            f"sampling rate by the band code: {size.rates_guessed} of {size.channels} channels, which tell none"
-        )
-    low = sampling_rates(request.channels) < 2 * request.settings.freqmax
-    if low.any():
-        ids = set(channel_ids(request.channels[low]))
-        notes.append(f"sampled too slowly for freqmax, to be left out: {len(ids)} of {size.channels} channels")
-    return notes

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from obstore.exceptions import BaseError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from seisloom.errors import WorkspaceError
-from seisloom.storage import Storage, words
+from seisloom.storage import Storage
+from seisloom.stores import passes
 from seisloom.web.services import Served
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["files"])
@@ -74,11 +74,13 @@ def file(job_id: JobId, path: str, services: Served) -> StreamingResponse:
     if not all(_SEGMENT.fullmatch(piece) and piece not in (".", "..") for piece in pieces):
         raise _no_file(path)
     try:
-        found = services.storage.store.get(_key(job_id, path))
-    except FileNotFoundError:
-        raise _no_file(path) from None
-    except (ValueError, OSError, BaseError):  # keys that the store does not take, folders
-        raise _no_file(path) from None
+        found = services.storage.open(_key(job_id, path))
+    except WorkspaceError as error:
+        if isinstance(error.__cause__, Exception) and passes(error.__cause__):
+            raise
+        found = None  # keys that the store does not take, folders
+    if found is None:
+        raise _no_file(path)
     headers = {"Content-Length": str(found.meta["size"]), **attachment(pieces[-1])}
     return StreamingResponse(map(bytes, found.stream(CHUNK)), media_type=_type(path), headers=headers)
 
@@ -104,12 +106,9 @@ def zip_stream(storage: Storage, entries: Iterable[tuple[str, str]]) -> Iterator
     out = _Pieces()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for key, name in entries:
-            try:
-                found = storage.store.get(key)
-            except FileNotFoundError:
+            found = storage.open(key)
+            if found is None:
                 continue
-            except (BaseError, OSError) as error:
-                raise WorkspaceError(f"{key}: cannot be read: {words(error)}") from error
             stamp = time.gmtime(max(found.meta["last_modified"].timestamp(), 315_532_800))  # ZIP begins in 1980
             # Sizes stand behind the data: what is written at this moment may grow.
             with archive.open(zipfile.ZipInfo(name, stamp[:6]), "w", force_zip64=True) as entry:
@@ -146,17 +145,13 @@ def _stored(storage: Storage, job_id: str) -> list[StoredFile]:
     """All files of a job, sorted; those of the request first."""
     found = []
     for folder, shown in ((f"incoming/{job_id}", f"{ASKED}/"), (f"processed/{job_id}", "")):
-        try:
-            objects = [item for batch in storage.store.list(folder) for item in batch]
-        except (BaseError, OSError) as error:
-            raise WorkspaceError(f"{folder}: cannot be listed: {words(error)}") from error
         found += [
             StoredFile(
                 path=shown + item["path"].removeprefix(f"{folder}/"),
                 size=item["size"],
                 modified=item["last_modified"].isoformat(timespec="seconds"),
             )
-            for item in sorted(objects, key=lambda item: item["path"])
+            for item in sorted(storage.objects(folder), key=lambda item: item["path"])
         ]
     return found
 

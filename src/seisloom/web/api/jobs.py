@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
+import secrets
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import pandas as pd
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seisloom.config import CorrelationSettings
@@ -23,6 +25,9 @@ from seisloom.web.services import Served, Services
 from seisloom.web.session import Session
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_SERVER = secrets.token_hex(8)
+"""This process: another one may tell of the same jobs in other words."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,24 @@ class CorrelationJob(BaseModel):
         return self
 
 
-@router.get("")
+@router.get("", response_model=list[ListedJob], responses={304: {"description": "Still the same"}})
 def jobs(
     services: Served,
+    response: Response,
     state: Annotated[State | None, Query(description="only these")] = None,
     kind: Annotated[Literal["correlation", "association"] | None, Query(description="only these")] = None,
-) -> list[ListedJob]:
-    """All jobs of the workspace, newest first; deleted ones are not there any more."""
-    everything = listed(services.board.jobs(), services)
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> list[ListedJob] | Response:
+    """All jobs of the workspace, newest first; deleted ones are not there any more.
+
+    With the `ETag` of the last answer as `If-None-Match` a list that is still the same is answered by 304.
+    """
+    there = services.board.jobs()
+    tag = _tag(there)
+    if tag in (if_none_match or ""):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    everything = listed(there, services)
     return [job for job in everything if state in (None, job.state) and kind in (None, job.kind)]
 
 
@@ -143,6 +158,12 @@ def listed(jobs: list[Job], services: Services) -> list[ListedJob]:
     waiting = [job.id for job in reversed(jobs) if job.state == "waiting"]
     places = {job_id: number for number, job_id in enumerate(waiting, start=1)}
     return [_shown(job, places.get(job.id), services) for job in jobs]
+
+
+def _tag(jobs: list[Job]) -> str:
+    """What tells one list from another: events of a job are only ever added."""
+    told = [_SERVER, *(f"{job.id} {job.number} {job.state}" for job in jobs)]
+    return f'"{hashlib.sha256("/".join(told).encode()).hexdigest()[:32]}"'
 
 
 def seen(job: Job, services: Services) -> ListedJob:

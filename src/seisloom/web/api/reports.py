@@ -18,6 +18,7 @@ from seisloom.web.api.files import JobId, attachment
 from seisloom.web.api.jobs import seen
 from seisloom.web.services import Served, Services
 from seisloom.web.spreadsheets import harmless
+from seisloom.words import counted
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
@@ -153,7 +154,7 @@ def _problems(job: Job, services: Services) -> Iterator[JobProblem]:
 def _left_out(report: dict[str, Any], services: Services) -> Iterator[JobProblem]:
     """What the report of an association says that is worth knowing."""
     for station, number, reason in report.get("unknown", []):
-        yield JobProblem(day="", channel=station, message=f"{number:,} picks not used: {reason}", unused=True)
+        yield JobProblem(day="", channel=station, message=f"{counted(number, 'pick')} not used: {reason}", unused=True)
     for warning in report.get("warnings", []):
         yield JobProblem(day="", channel="", message=services.discreet(warning))
 

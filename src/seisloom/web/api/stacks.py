@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from seisloom.errors import InputError
 from seisloom.jobs.limits import LimitError
-from seisloom.noise.stacking import period_groups
+from seisloom.noise.stacking import periods_of
 from seisloom.web.api.files import JobId
 from seisloom.web.stacking.archives import ROTATED, Archive
 from seisloom.web.stacking.choice import finite_options
@@ -72,7 +71,7 @@ def make_stack(job_id: JobId, asked: StackAsked, gallery: Shown) -> StackRun:
 
 def _check(archive: Archive, asked: StackAsked) -> None:
     """InputError for what could not be made, LimitError for what would fill the store."""
-    periods = len(period_groups(pd.DatetimeIndex(archive.data[archive.dim].values), asked.period))
+    periods = len(periods_of(archive.data, asked.period))
     pairs, lags = len(archive.windows), archive.data.sizes["lag"]
     if (size := 4 * pairs * periods * lags) > MOST_STORED:
         raise LimitError(

@@ -3,7 +3,7 @@
 import { markRaw, reactive, watch } from "vue";
 import { api, board, join } from "job_board";
 
-export const FILTERS = ["start", "end", "min_depth", "max_depth", "min_picks", "quality", "box"];
+export const FILTERS = ["start", "end", "min_depth", "max_depth", "min_picks", "min_magnitude", "max_false", "quality", "box"];
 const none = () => ({ run: "", preliminary: true, count: 0, total: 0, ranges: null, columns: null, overview: null, number: null, detail: null });
 
 export const store = reactive({ job: "", filters: {}, ...none(), pointed: null, zooms: 0, fault: "", busy: false, version: 0 });
@@ -96,4 +96,10 @@ watch(() => [store.job, board.progress[store.job]?.events], ([job, now], [before
 join();
 
 export const depth = (km) => (km == null ? "–" : `${km.toFixed(1)} km`);
+// A small probability as per cent; files have five decimals of it.
+export function percent(probability) {
+  const value = 100 * probability;
+  if (value < 0.001) return "< 0.001 %";
+  return `${value < 1 ? Number(value.toPrecision(1)) : value.toFixed(value < 10 ? 1 : 0)} %`;
+}
 export const clock = (time) => `${time.slice(0, 10)} ${time.slice(11, 21)}`;

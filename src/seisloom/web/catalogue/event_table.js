@@ -1,20 +1,23 @@
 // The events as a table, with the filters and the downloads, which act on the map as well.
 import * as AgGrid from "nicegui-aggrid";
 import { watch } from "vue";
-import { address, choose, clearFilters, clock, filter, open, store } from "catalogue_store";
+import { address, choose, clearFilters, clock, filter, open, percent, store } from "catalogue_store";
+import { fixed, tableLook } from "table_look";
 
-const fixed = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
 const numeric = { type: "rightAligned" };
 const COLUMNS = [
   { field: "event_id", headerName: "Event", width: 78, ...numeric },
-  { field: "time", headerName: "Origin time, UTC", width: 178, valueFormatter: ({ value }) => clock(value) },
+  { field: "time", headerName: "Origin time, UTC", width: 170, valueFormatter: ({ value }) => clock(value) },
   { field: "latitude", headerName: "Latitude", headerTooltip: "degrees", width: 92, valueFormatter: fixed(4), ...numeric },
   { field: "longitude", headerName: "Longitude", headerTooltip: "degrees", width: 100, valueFormatter: fixed(4), ...numeric },
   { field: "depth_km", headerName: "Depth, km", headerTooltip: "below sea level", width: 96, valueFormatter: fixed(1), ...numeric },
-  { field: "n_picks", headerName: "Picks", width: 76, ...numeric },
-  { field: "n_p", headerName: "P", width: 58, ...numeric },
-  { field: "n_s", headerName: "S", width: 58, ...numeric },
+  { field: "magnitude", headerName: "Magnitude", width: 98, valueFormatter: fixed(1), known: true, ...numeric },
+  { field: "n_picks", headerName: "Picks", width: 68, ...numeric },
+  { field: "n_p", headerName: "P", width: 52, ...numeric },
+  { field: "n_s", headerName: "S", width: 52, ...numeric },
   { field: "quality", headerName: "Quality", headerTooltip: "A is best", width: 84 },
+  { field: "false_probability", headerName: "False", headerTooltip: "probability that it is no earthquake", width: 92, known: true,
+    valueFormatter: ({ value }) => (value == null ? "–" : percent(value)), ...numeric },
   { field: "rms_s", headerName: "Misfit, s", headerTooltip: "root mean square of the residuals", width: 92, valueFormatter: fixed(2), ...numeric },
   { field: "gap_deg", headerName: "Gap, °", headerTooltip: "largest azimuthal gap", width: 80, valueFormatter: fixed(0), ...numeric },
   { field: "nearest_station_km", headerName: "Nearest, km", headerTooltip: "nearest station", width: 106, valueFormatter: fixed(1), ...numeric },
@@ -22,6 +25,8 @@ const COLUMNS = [
   { field: "depth_uncertainty_km", headerName: "± Depth, km", headerTooltip: "standard error", width: 108, valueFormatter: fixed(2), ...numeric },
   { field: "flags", headerName: "Flags", width: 220 },
 ];
+// Some columns are there only where something is known of them.
+const columns = () => COLUMNS.filter(({ field, known }) => !known || store.ranges?.[field]).map(({ known, ...column }) => column);
 const DOWNLOADS = [
   ["events.csv", "Events", "CSV"],
   ["assignments.csv", "Their picks", "CSV"],
@@ -31,6 +36,7 @@ const DOWNLOADS = [
   ["catalogue.zip", "Everything", "ZIP"],
 ];
 const FIGURES = [["seismicity", "Map with sections"], ["timeline", "Time line"], ["depth", "Depth section"]];
+const DOUBTS = ["0.1", "0.01", "0.001"];
 const PAUSE_MS = 350; // after the last key
 
 export default {
@@ -47,8 +53,12 @@ export default {
     empty() {
       if (store.fault) return store.fault;
       if (!store.columns) return "Loading …";
-      if (!store.total) return store.preliminary ? "No events yet. They come when the picks have been linked." : "No event was found. Fewer picks an event, or a larger region, may help.";
+      if (!store.total) return store.preliminary ? "No events yet." : "No event was found. Fewer picks an event, or a larger region, may help.";
       return store.count ? "" : "No event fits the filters.";
+    },
+    doubts() {
+      const asked = this.typed.max_false;
+      return DOUBTS.includes(asked) || !asked ? DOUBTS : [...DOUBTS, asked];
     },
     hints: () => ({
       start: store.ranges ? store.ranges.time[0].slice(0, 16).replace("T", " ") : "2020-01-01 00:00",
@@ -56,6 +66,7 @@ export default {
       min_depth: store.ranges ? store.ranges.depth_km[0].toFixed(0) : "0",
       max_depth: store.ranges ? store.ranges.depth_km[1].toFixed(0) : "30",
       min_picks: store.ranges ? String(store.ranges.n_picks[0]) : "8",
+      min_magnitude: store.ranges?.magnitude?.[0].toFixed(1),
     }),
   },
   mounted() {
@@ -69,23 +80,18 @@ export default {
     watch(() => store.pointed, (now, before) => this.light([now, before]));
   },
   unmounted() {
-    this.themes.disconnect();
     this.grid.destroy();
   },
   methods: {
     address,
     clearFilters,
+    filter,
     open,
+    percent,
     makeGrid() {
-      AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
-      const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
-        fontFamily: "inherit", fontSize: 13, rowHeight: 28, headerHeight: 32, spacing: 5, cellHorizontalPadding: 10,
-        wrapperBorderRadius: 8, borderColor: "var(--sl-line)", backgroundColor: "var(--sl-map-paper)", foregroundColor: "var(--sl-text)",
-        headerBackgroundColor: "var(--sl-soft)", accentColor: "var(--q-primary)",
-      });
       this.grid = AgGrid.createGrid(this.$refs.grid, {
-        theme,
-        columnDefs: COLUMNS,
+        ...tableLook(AgGrid),
+        columnDefs: columns(),
         defaultColDef: { suppressHeaderMenuButton: true, suppressMovable: true },
         rowData: [],
         getRowId: ({ data }) => String(data.event_id),
@@ -93,9 +99,7 @@ export default {
           "sl-row-lit": ({ data }) => data.event_id === store.pointed,
           "ct-row-open": ({ data }) => data.event_id === store.number,
         },
-        animateRows: false,
         suppressNoRowsOverlay: true,
-        tooltipShowDelay: 500,
         onCellMouseOver: ({ data }) => (store.pointed = data.event_id),
         onCellMouseOut: () => (store.pointed = null),
         onCellFocused: ({ api, rowIndex }) => {
@@ -105,19 +109,17 @@ export default {
         onRowClicked: ({ data }) => choose(data.event_id),
         onCellKeyDown: ({ event, data }) => event.key === "Enter" && choose(data.event_id),
       });
-      const dark = () => (this.$refs.grid.dataset.agThemeMode = document.body.classList.contains("body--dark") ? "dark" : "light");
-      this.themes = new MutationObserver(dark);
-      this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-      dark();
     },
     fill() {
-      const columns = store.columns ?? { event_id: [] };
-      const names = Object.keys(columns);
-      const rows = columns.event_id.map((_, i) => {
+      const values = store.columns ?? { event_id: [] };
+      const names = Object.keys(values);
+      const rows = values.event_id.map((_, i) => {
         const row = {};
-        for (const name of names) row[name] = columns[name][i];
+        for (const name of names) row[name] = values[name][i];
         return row;
       });
+      const shown = columns();
+      if (this.grid.getColumns()?.length !== shown.length) this.grid.setGridOption("columnDefs", shown);
       this.grid.setGridOption("rowData", rows);
     },
     // In place: a row that is drawn anew would lose the focus.
@@ -175,6 +177,9 @@ export default {
         <label>Depth <input :value="typed.min_depth" :placeholder="hints.min_depth" size="4" maxlength="8" inputmode="decimal" aria-label="Least depth, km" @input="type('min_depth', $event.target.value)"></label>
         <label>to <input :value="typed.max_depth" :placeholder="hints.max_depth" size="4" maxlength="8" inputmode="decimal" aria-label="Largest depth, km" @input="type('max_depth', $event.target.value)"> km</label>
         <label>Picks ≥ <input :value="typed.min_picks" :placeholder="hints.min_picks" size="3" maxlength="6" inputmode="numeric" aria-label="Fewest picks" @input="type('min_picks', $event.target.value)"></label>
+        <label v-if="store.ranges?.magnitude">Magnitude ≥ <input :value="typed.min_magnitude" :placeholder="hints.min_magnitude" size="3" maxlength="6" inputmode="decimal" aria-label="Least magnitude" @input="type('min_magnitude', $event.target.value)"></label>
+        <label v-if="store.ranges?.false_probability">False <select :value="typed.max_false ?? ''" aria-label="Largest probability that an event is false" @change="filter({ max_false: $event.target.value })">
+          <option value="">any</option><option v-for="q in doubts" :key="q" :value="q">≤ {{ percent(q) }}</option></select></label>
         <span class="ct-letters" role="group" aria-label="Quality">Quality
           <button v-for="q in 'ABCD'" :key="q" type="button" :aria-pressed="String(shows(q))" @click="letter(q)">{{ q }}</button></span>
         <button v-if="store.filters.box" type="button" class="ct-chip" title="Show all places" @click="type('box', '')">in the rectangle ✕</button>

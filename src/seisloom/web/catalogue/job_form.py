@@ -1,4 +1,4 @@
-"""The form of an association job: its files, region and thresholds."""
+"""The form of an association job: its files, method, region and thresholds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from seisloom.jobs.requests import AssociationOptions
+from seisloom.web.catalogue.option_fields import PHASELINK, OptionFields, number_field, number_of
 from seisloom.web.catalogue.velocity import VelocityDialog
 from seisloom.web.catalogue.views import FileChoice
 from seisloom.web.client import Api, ApiError
@@ -18,17 +18,6 @@ SAVED, TRAIN = " saved", " train"
 DEMO_MINUTES = 0.7
 """Training of the demonstration: enough for its two hours of picks."""
 SIDES = ("south", "north", "west", "east", "top", "bottom")
-# Name, label, unit or hint.
-THRESHOLDS = (
-    ("min_picks", "Fewest picks", "of an event"),
-    ("max_distance_km", "Farthest station, km", "size of network"),
-    ("min_p", "Fewest P", ""),
-    ("min_s", "Fewest S", ""),
-    ("min_probability", "Least probability", "of a pick, 0 to 1"),
-    ("train_minutes", "Training, minutes", ""),
-    ("seed", "Seed", "of the training"),
-)
-ADVANCED = ("min_p", "min_s", "min_probability", "seed")
 
 
 class AssociationForm:
@@ -44,9 +33,12 @@ class AssociationForm:
             ui.button("Example", icon="science", on_click=self._demo).props("flat dense no-caps").tooltip(
                 "Fill in two hours of simulated picks at 30 stations"
             )
+        self.options = OptionFields(self._ready)
         self._files(saved)
+        self.options.draw_method()
+        self._network()
         self._region()
-        self._thresholds()
+        self.options.draw_thresholds()
         self.name = ui.input("Name", placeholder="for you to find it again").classes("w-full")
         self.name.props("outlined dense stack-label maxlength=200 autocomplete=off")
         with ui.element("div").classes("ct-launch"):
@@ -70,6 +62,8 @@ class AssociationForm:
             )
             self._dialog = VelocityDialog(self._api, lambda name: self.velocity.choose(name))
             ui.button("Type a table", icon="edit", on_click=self._dialog.open).props("flat dense no-caps size=sm")
+
+    def _network(self) -> None:
         self.model = FileChoice(
             "model",
             "Network",
@@ -78,6 +72,7 @@ class AssociationForm:
             ".pt",
             [(TRAIN, "Train one")],
         )
+        self.options.belongs(PHASELINK, self.model)
         for choice in (self.picks, self.stations, self.velocity, self.model):
             choice.on_busy = self._ready
 
@@ -93,30 +88,10 @@ class AssociationForm:
                 button.props(f'aria-label="{label}"').tooltip(label)
         hints = dict.fromkeys(SIDES[:4], "around stations") | {"top": "0", "bottom": "30"}
         with ui.element("div").classes("sl-filters"):
-            self.sides = {name: self._number(name.capitalize(), hints[name]) for name in SIDES}
+            self.sides = {name: number_field(name.capitalize(), hints[name]) for name in SIDES}
         for field in self.sides.values():
             field.on_value_change(self._sides_changed)
-
-    def _thresholds(self) -> None:
-        defaults = AssociationOptions()
-        self.options: dict[str, ui.input] = {}
-        with ui.element("div").classes("sl-filters"):
-            self._option_fields([each for each in THRESHOLDS if each[0] not in ADVANCED], defaults)
-        with ui.expansion("More").classes("w-full ct-more").props("dense"), ui.element("div").classes("sl-filters"):
-            self._option_fields([each for each in THRESHOLDS if each[0] in ADVANCED], defaults)
-            choices = {"flat": "Flat Earth", "sphere": "Sphere (hundreds of km)"}
-            self.earth = ui.select(choices, value=defaults.earth, label="Travel times").classes("sl-wide")
-            self.earth.props("outlined dense options-dense stack-label")
-
-    def _option_fields(self, fields: Sequence[tuple[str, str, str]], defaults: AssociationOptions) -> None:
-        for name, label, hint in fields:
-            value = getattr(defaults, name)
-            self.options[name] = self._number(label, hint, "" if value is None else f"{value:g}")
-
-    def _number(self, label: str, hint: str, value: str = "") -> ui.input:
-        field = ui.input(label, placeholder=hint, value=value, validation=_number_fault)
-        field.props("outlined dense stack-label hide-bottom-space no-error-icon inputmode=decimal autocomplete=off")
-        return field.on_value_change(self._ready)
+            field.on_value_change(self._ready)
 
     def _ready(self, *_: object) -> None:
         """Allow the launch when the files are there; say what is missing."""
@@ -159,7 +134,7 @@ class AssociationForm:
         self._ready()
 
     def _model_chosen(self, value: str, facts: dict[str, Any] | None) -> None:
-        self.options["train_minutes"].set_enabled(value in ("", TRAIN))
+        self.options.numbers["train_minutes"].set_enabled(value in ("", TRAIN))
         self._ready()
 
     def set_box(self, box: Sequence[float] | None, tell: bool = False) -> None:
@@ -175,7 +150,7 @@ class AssociationForm:
     def _sides_changed(self) -> None:
         if self._quiet:
             return
-        south, north, west, east = (_number(self.sides[name].value) for name in SIDES[:4])
+        south, north, west, east = (number_of(self.sides[name].value) for name in SIDES[:4])
         if south is None or north is None or west is None or east is None:
             self._map.set_box(None)
         elif south < north:
@@ -191,7 +166,7 @@ class AssociationForm:
         for kind, choice in (("picks", self.picks), ("stations", self.stations), ("velocity", self.velocity)):
             choice.choose(names[kind])
         self.model.choose(TRAIN)
-        self.options["train_minutes"].set_value(f"{DEMO_MINUTES:g}")
+        self.options.numbers["train_minutes"].set_value(f"{DEMO_MINUTES:g}")
         self.name.set_value("Example")
 
     def asked(self) -> dict[str, str]:
@@ -199,15 +174,12 @@ class AssociationForm:
         fields = {"picks_file": self.picks.value, "velocity_file": self.velocity.value, "name": self.name.value or ""}
         saved = self.stations.value == SAVED
         fields |= {"stations_saved": "true"} if saved else {"stations_file": self.stations.value}
-        if self.model.value not in ("", TRAIN):
+        if self.options.method == PHASELINK and self.model.value not in ("", TRAIN):
             fields["model_file"] = self.model.value
-        options: dict[str, Any] = {"earth": self.earth.value, "region": self._asked_region()}
-        options |= {name: _number(field.value) for name, field in self.options.items()}
-        told = {name: _whole(value) for name, value in options.items() if value is not None}
-        return fields | {"options": json.dumps(told)}
+        return fields | {"options": json.dumps(self.options.asked() | {"region": self._asked_region()})}
 
     def _asked_region(self) -> list[float] | None:
-        sides = [_number(self.sides[name].value) for name in SIDES]
+        sides = [number_of(self.sides[name].value) for name in SIDES]
         around = sides[:4]
         if all(side is None for side in sides):
             return None
@@ -217,8 +189,8 @@ class AssociationForm:
         return [*(float(side) for side in around if side is not None), top, bottom]
 
     async def _launch(self) -> None:
-        fields = [*self.sides.values(), *self.options.values()]
-        if not all([field.validate() for field in fields]):
+        fields = [*self.sides.values(), *self.options.numbers.values()]
+        if not all([field.validate() for field in fields if field.visible]):
             self._say("Some fields cannot be used as they are.", fault=True)
             return
         self.launch.props("loading")
@@ -238,7 +210,7 @@ class AssociationForm:
         """Put faults of settings beside their fields, and say the others."""
         others = []
         for fault in error.faults:
-            field = self.options.get(fault.split(" ")[0])
+            field = self.options.numbers.get(fault.split(" ")[0])
             if field:
                 field.error = fault
             else:
@@ -251,23 +223,6 @@ class AssociationForm:
     def _say(self, words: str, fault: bool = False) -> None:
         self.note.set_text(words)
         self.note.classes(add="ct-fault" if fault else "", remove="" if fault else "ct-fault")
-
-
-def _number(text: object) -> float | None:
-    """A number that was typed; None where nothing was, or no number."""
-    try:
-        return float(str(text or "").strip().replace("−", "-"))
-    except ValueError:
-        return None
-
-
-def _number_fault(text: object) -> str | None:
-    return "a number" if str(text or "").strip() and _number(text) is None else None
-
-
-def _whole(value: Any) -> Any:
-    """Whole numbers as such: some settings are counts."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _listed(words: list[str]) -> str:

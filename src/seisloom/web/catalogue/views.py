@@ -13,12 +13,13 @@ from matplotlib.colors import to_hex
 from nicegui.element import Element
 
 from seisloom.plot.hypocentres import DEPTHS
-from seisloom.web import components
+from seisloom.web import components, elements
 from seisloom.web.elements.map import Map
 
 BOARD = Path(components.__file__).parent / "job_board.js"
+TABLE_LOOK = Path(elements.__file__).parent / "table_look.js"
 STORE: list[str | Path] = [BOARD, "catalogue_store.js"]
-FILTERS = ("start", "end", "min_depth", "max_depth", "min_picks", "quality", "box")
+FILTERS = ("start", "end", "min_depth", "max_depth", "min_picks", "min_magnitude", "max_false", "quality", "box")
 _SHADES = np.linspace(0.0, 1.0, 64)
 # Shallow is light, deep is dark, as in the figures; on a dark map the deep end stays light enough to be seen.
 LIGHT = [to_hex(DEPTHS(shade)) for shade in _SHADES]
@@ -35,7 +36,7 @@ class CatalogueMap(Element, component="catalogue_map.js", dependencies=STORE):
             target.on(event, js_handler=f"(event) => getElement({self.id}).{method}(event)")
 
 
-class EventTable(Element, component="event_table.js", dependencies=STORE):
+class EventTable(Element, component="event_table.js", dependencies=[*STORE, TABLE_LOOK]):
     """Filters, downloads, and the events that the filters let through.
 
     The job that is looked at is opened here; the address of the page follows it.

@@ -2,7 +2,8 @@
 // List and panel share this, so that both show the same, and a page asks once.
 import { reactive } from "vue";
 
-export const board = reactive({ jobs: null, progress: {}, silent: {}, fault: "", now: Date.now(), turn: 0 });
+// ``deserted``: jobs wait, and no worker seems to be there.
+export const board = reactive({ jobs: null, progress: {}, silent: {}, deserted: false, fault: "", now: Date.now(), turn: 0 });
 
 // Word and icon of a state: never the colour alone.
 export const STATES = {
@@ -20,19 +21,30 @@ const STAGES = {
   training: "Training",
   links: "Linking picks",
   events: "Locating events",
+  files: "Writing files",
 };
+// Association by likelihood searches in rounds.
+const ROUND = /^round (\d+)$/;
 
 const RUNNING_MS = 1000;
 const QUIET_MS = 5000;
 const SILENT_MS = 8000; // a worker beats every few seconds
+const UNTAKEN_MS = 15000; // a worker without work looks for some every five seconds
 const beats = {};
+let untaken = null;
+let tag = ""; // of the list of jobs as it was told last
 let users = 0;
 let timer = null;
 let asking = null;
 
 export async function api(method, path, type = "json") {
-  const answer = await fetch(`api${path}`, { method, headers: { Accept: "application/json" } });
-  if (answer.ok) return answer.status === 204 ? null : answer[type]();
+  const answer = await send(method, path);
+  return answer.status === 204 ? null : answer[type]();
+}
+
+async function send(method, path, headers = {}) {
+  const answer = await fetch(`api${path}`, { method, headers: { Accept: "application/json", ...headers } });
+  if (answer.ok || answer.status === 304) return answer;
   const told = await answer.json().catch(() => ({}));
   const fault = new Error(typeof told.detail === "string" ? told.detail : `The server answered ${answer.status}.`);
   throw Object.assign(fault, { status: answer.status });
@@ -45,13 +57,16 @@ export function refresh() {
 
 async function ask() {
   try {
-    const jobs = await api("GET", "/jobs");
+    const answer = await send("GET", "/jobs", tag && { "If-None-Match": tag });
+    const jobs = answer.status === 304 ? board.jobs : await answer.json();
     const running = jobs.filter((job) => job.state === "running");
     const told = await Promise.all(
       running.map((job) => api("GET", `/jobs/${encodeURIComponent(job.id)}/progress?days=0`).catch(() => null)),
     );
     running.forEach((job, i) => told[i] && note(job.id, told[i]));
+    tag = answer.headers.get("ETag");
     board.jobs = jobs;
+    board.deserted = isDeserted(jobs);
     board.fault = "";
   } catch (fault) {
     board.fault = fault.status ? fault.message : "The server does not answer. Asking again…";
@@ -67,6 +82,15 @@ function note(id, progress) {
   const silence = now - beats[id].at;
   board.silent[id] = silence > SILENT_MS ? silence / 1000 : 0;
   board.progress[id] = progress;
+}
+
+// Workers take the next job within seconds, unless each has one: where nobody does for long, and none is at work, there is none.
+function isDeserted(jobs) {
+  const next = jobs.find((job) => job.position === 1);
+  const works = jobs.some((job) => job.state === "running" && !board.silent[job.id]);
+  const key = next && !works && `${next.id} ${next.number}`;
+  if (untaken?.key !== key) untaken = { key, at: Date.now() };
+  return Boolean(key) && Date.now() - untaken.at > UNTAKEN_MS;
 }
 
 async function turn() {
@@ -96,6 +120,7 @@ export function leave() {
 
 // What there is to say of a job that waits.
 export function place(job) {
+  if (board.deserted) return "No worker is running";
   const before = (job.position ?? 1) - 1;
   return before ? `${count(before)} ${before === 1 ? "job" : "jobs"} before it` : "Next in the queue";
 }
@@ -103,7 +128,8 @@ export function place(job) {
 // What its worker is doing.
 export function stage(job) {
   const name = board.progress[job.id]?.stage;
-  return name ? (STAGES[name] ?? `${name[0].toUpperCase()}${name.slice(1)}`) : "Starting";
+  if (!name) return "Starting";
+  return STAGES[name] ?? name.replace(ROUND, "searching, round $1").replace(/^./, (letter) => letter.toUpperCase());
 }
 
 // The share of a job that is done, null where that is not known.
@@ -111,7 +137,7 @@ export function share(job) {
   if (job.state === "done") return 1;
   const p = board.progress[job.id];
   if (job.state !== "running" || !p) return null;
-  if (!p.days) return p.total ? Math.min(1, (p.done ?? 0) / p.total) : null;
+  if (!p.days) return p.total > 1 ? Math.min(1, (p.done ?? 0) / p.total) : null;
   const part = (done, all) => (all ? (done ?? 0) / all : 0);
   const day = (part(p.channels_done, p.channels) + part(p.pairs_done, p.pairs)) / 2;
   return Math.min(1, ((p.days_done ?? 0) + day) / p.days);

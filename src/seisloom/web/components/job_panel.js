@@ -46,7 +46,7 @@ export default {
       const own = this.job.kind === "correlation"
         ? [["Day", p.day ?? "–"], ["Days done", of(p.days_done, p.days)], ["Channels of the day", of(p.channels_done, p.channels)],
           ["Pairs of the day", of(p.pairs_done, p.pairs)], ["Rate", p.rate_pairs_s ? `${count(Math.round(p.rate_pairs_s))} pairs/s` : "–"]]
-        : [["Done", of(p.done, p.total)], ["Events so far", count(p.events)]];
+        : [...(p.total > 1 ? [["Done", of(p.done, p.total)]] : []), ...(p.events ? [["Events so far", count(p.events)]] : [])];
       if (this.ended) return [...this.results, ["Took", duration(took)]];
       return [...own, ["Time so far", duration(took)], ["Time left", duration(p.seconds_left)]];
     },
@@ -60,6 +60,10 @@ export default {
     silence() {
       const seconds = this.job.state === "running" ? board.silent[this.job_id] : 0;
       return seconds ? `No sign of life from the worker for ${duration(seconds)}. Another one takes the job over if it stays so.` : "";
+    },
+    desertion() {
+      const waits = this.job.state === "waiting" && board.deserted;
+      return waits ? "No worker takes it up: start one with “seisloom work WORKSPACE” on any machine that reaches the workspace of this app." : "";
     },
     shownProblems() {
       return this.problems.problems.toReversed();
@@ -83,7 +87,7 @@ export default {
       this.look();
     },
     turn(now) {
-      if (this.job?.state === "running" && now % EVERY === 0) this.look();
+      if (this.job?.state === "running" && !this.busy && now % EVERY === 0) this.look(); // it may be being deleted
     },
   },
   methods: {
@@ -157,7 +161,7 @@ export default {
       <dl class="sl-jobpanel-facts">
         <div v-for="[name, value] in facts" :key="name"><dt>{{ name }}</dt><dd>{{ value }}</dd></div>
       </dl>
-      <p v-if="fault || unread || silence" class="sl-jobpanel-fault" role="alert">{{ fault || unread || silence }}</p>
+      <p v-if="fault || unread || silence || desertion" class="sl-jobpanel-fault" role="alert">{{ fault || unread || silence || desertion }}</p>
       <nav v-if="job.kind === kind" class="sl-jobpanel-links" aria-label="What to do with it">
         <template v-if="job.state === 'done'">
           <q-btn v-for="[label, target, icon] in links" :key="target" unelevated no-caps color="primary" :icon="icon" :label="label"

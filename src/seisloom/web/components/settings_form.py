@@ -14,7 +14,7 @@ GROUPS = {
     "Preprocessing": ("response", "fill_gap", "taper", "reject_peak"),
     "Normalisation": ("time_norm", "clip_std", "ram_window", "whiten", "whiten_width", "measure"),
     "Pairs": ("components", "autocorrelations", "min_distance_km", "max_distance_km"),
-    "Output": ("keep", "substack_len"),
+    "Output": ("keep", "substack_len", "stack_days"),
 }
 _YES_NO = {True: "yes", False: "no"}
 

@@ -1,23 +1,22 @@
-const number = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
+import { filtered, fixed, numeric, tableLook, text } from "table_look";
+
 const day = ({ value }) => (value == null ? "" : value.replace(/T00:00:00Z$/, "").replace("T", " ").replace(/Z$/, ""));
-const text = { filter: "agTextColumnFilter" };
-const numeric = { filter: "agNumberColumnFilter", type: "rightAligned" };
 const COLUMNS = [
   { field: "network", headerName: "Network", width: 88, ...text },
   { field: "station", headerName: "Station", width: 88, ...text },
   { field: "location", headerName: "Location", width: 88, ...text },
   { field: "channel", headerName: "Channel", width: 88, ...text },
-  { field: "latitude", headerName: "Latitude", headerTooltip: "degrees", width: 98, valueFormatter: number(4), ...numeric },
-  { field: "longitude", headerName: "Longitude", headerTooltip: "degrees", width: 104, valueFormatter: number(4), ...numeric },
-  { field: "elevation_m", headerName: "Elevation, m", width: 108, valueFormatter: number(0), ...numeric },
+  { field: "latitude", headerName: "Latitude", headerTooltip: "degrees", width: 98, valueFormatter: fixed(4), ...numeric },
+  { field: "longitude", headerName: "Longitude", headerTooltip: "degrees", width: 104, valueFormatter: fixed(4), ...numeric },
+  { field: "elevation_m", headerName: "Elevation, m", width: 108, valueFormatter: fixed(0), ...numeric },
   { field: "sample_rate_hz", headerName: "Rate, Hz", width: 88, ...numeric },
   { field: "start", headerName: "From", headerTooltip: "UTC", width: 104, valueFormatter: day, ...text },
   { field: "end", headerName: "To", headerTooltip: "UTC; empty: still open", width: 104, valueFormatter: day, ...text },
   { field: "sensor", headerName: "Sensor", width: 200, ...text },
   { field: "site", headerName: "Site", width: 200, ...text },
-  { field: "depth_m", headerName: "Depth, m", headerTooltip: "of the sensor below the ground", width: 110, valueFormatter: number(1), ...numeric },
-  { field: "azimuth_deg", headerName: "Azimuth, °", headerTooltip: "clockwise from north", width: 120, valueFormatter: number(1), ...numeric },
-  { field: "dip_deg", headerName: "Dip, °", headerTooltip: "down from horizontal", width: 100, valueFormatter: number(1), ...numeric },
+  { field: "depth_m", headerName: "Depth, m", headerTooltip: "of the sensor below the ground", width: 110, valueFormatter: fixed(1), ...numeric },
+  { field: "azimuth_deg", headerName: "Azimuth, °", headerTooltip: "clockwise from north", width: 120, valueFormatter: fixed(1), ...numeric },
+  { field: "dip_deg", headerName: "Dip, °", headerTooltip: "down from horizontal", width: 100, valueFormatter: fixed(1), ...numeric },
 ];
 const stationOf = (row) => `${row.network}.${row.station}`;
 
@@ -31,34 +30,17 @@ export default {
   async mounted() {
     // A megabyte of code that the rest of the page need not wait for.
     const AgGrid = await import("nicegui-aggrid");
-    AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
-    const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
-      fontFamily: "inherit",
-      fontSize: 13,
-      rowHeight: 28,
-      headerHeight: 32,
-      spacing: 5,
-      cellHorizontalPadding: 10,
-      wrapperBorderRadius: 8,
-      borderColor: "var(--sl-line)",
-      backgroundColor: "var(--sl-map-paper)",
-      foregroundColor: "var(--sl-text)",
-      headerBackgroundColor: "var(--sl-soft)",
-      accentColor: "var(--q-primary)",
-    });
     this.grid = AgGrid.createGrid(this.$el, {
-      theme,
+      ...tableLook(AgGrid),
       columnDefs: COLUMNS,
-      defaultColDef: { floatingFilter: true, suppressHeaderMenuButton: true, suppressHeaderFilterButton: true, suppressFloatingFilterButton: true },
+      defaultColDef: filtered,
       rowData: [],
       getRowId: ({ data }) => data.key,
       rowSelection: { mode: "multiRow", selectAll: "filtered", enableClickSelection: false },
       selectionColumnDef: { width: 44, pinned: "left", resizable: false },
       rowClassRules: { "sl-row-lit": ({ data }) => this.station !== null && stationOf(data) === this.station },
-      animateRows: false,
       suppressScrollOnNewData: true,
       suppressNoRowsOverlay: true,
-      tooltipShowDelay: 500,
       onSelectionChanged: ({ api }) => this.$emit("chosen", api.getSelectedNodes().length),
       onFilterChanged: ({ api }) => this.$emit("shown", api.getDisplayedRowCount()),
       onSortChanged: () => this.$emit("sorted"),
@@ -71,16 +53,9 @@ export default {
       onRowDoubleClicked: ({ data }) => this.$emit("open", stationOf(data)),
       onCellKeyDown: ({ event, data }) => event.key === "Enter" && this.$emit("open", stationOf(data)),
     });
-    const dark = () => {
-      this.$el.dataset.agThemeMode = document.body.classList.contains("body--dark") ? "dark" : "light";
-    };
-    this.themes = new MutationObserver(dark);
-    this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    dark();
     this.isReady();
   },
   unmounted() {
-    this.themes?.disconnect();
     this.grid?.destroy();
   },
   methods: {

@@ -6,7 +6,7 @@ import nicegui.elements.aggrid  # registers the module nicegui-aggrid, which cha
 from nicegui.element import Element
 
 
-class ChannelTable(Element, component="channel_table.js"):
+class ChannelTable(Element, component="channel_table.js", dependencies=["table_look.js"]):
     """AG Grid over the rows of GET /api/channels, which the browser fetches itself.
 
     Methods in the browser, after ``await getElement(ID).ready``: ``set_rows(rows)``; ``choose(on)`` checks (or not) all rows that the filters show;

@@ -184,7 +184,7 @@ export default {
     },
     async show(id) {
       await this.ready;
-      const [layer, i] = this.marks.byId.get(id) ?? [];
+      const [layer, i] = this.marks.find(id);
       if (layer?.kind !== "markers") return;
       const { latitude, longitude } = layer.marks[i];
       const place = this.copyNear(latitude, longitude, this.map.getCenter().lng);
@@ -215,7 +215,7 @@ export default {
     async popup(id, content) {
       await this.ready;
       if (!content) return this.map.closePopup();
-      const [layer, i] = this.marks.byId.get(id) ?? [];
+      const [layer, i] = this.marks.find(id);
       if (layer?.kind !== "markers") return;
       const { latitude, longitude } = layer.marks[i];
       const near = this.clicked?.id === id ? this.clicked.longitude : this.map.getCenter().lng;

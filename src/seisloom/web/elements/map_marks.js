@@ -88,12 +88,20 @@ function writeLabels(context, labels, ink, halo) {
   }
 }
 
+function countGroups(marks) {
+  const counts = new Map();
+  for (const { group, colour } of marks) if (group != null && !colour) counts.set(group, (counts.get(group) ?? 0) + 1);
+  return counts;
+}
+
 export class Marks {
   // ``onGroups`` hears that there are other groups to list.
   constructor(map, palette, onGroups) {
     Object.assign(this, { map, palette, onGroups });
     this.layers = new Map();
-    this.byId = new Map();
+    this.told = "[]"; // of the groups, without any
+    this.groups = [];
+    this.colourOf = new Map();
     this.selected = new Set();
     this.highlighted = new Set();
     this.hiddenGroups = new Set();
@@ -128,26 +136,41 @@ export class Marks {
     this.put(name, options, { kind: "lines", marks: lines, paths: lines.map((l) => greatCircle(l.from, l.to)) });
   }
 
+  // A change of one layer leaves the others as they are, unless it changes the groups: there may be very many marks.
   put(name, options, layer) {
-    this.layers.set(name, { ...layer, name, options: { legend: true, pick: true, ...options } });
-    this.byId.clear();
-    for (const each of this.layers.values()) each.marks.forEach((mark, i) => this.byId.set(mark.id, [each, i]));
-    this.colourGroups();
+    const made = { ...layer, name, options: { legend: true, pick: true, ...options } };
+    made.groups = made.options.legend ? countGroups(made.marks) : new Map();
+    this.layers.set(name, made);
+    for (const each of this.colourGroups() ? this.layers.values() : [made]) {
+      each.looks = each.marks.map((mark) => this.look(mark, each.options));
+    }
     this.redraw();
   }
 
-  // The most frequent groups have a colour each, in the order of their number of markers.
+  // The most frequent groups have a colour each, in the order of their number of markers. Whether groups changed.
   colourGroups() {
     const counts = new Map();
-    for (const { marks, options } of this.layers.values()) {
-      if (!options.legend) continue;
-      for (const { group, colour } of marks) if (group != null && !colour) counts.set(group, (counts.get(group) ?? 0) + 1);
+    for (const { groups } of this.layers.values()) {
+      for (const [name, count] of groups) counts.set(name, (counts.get(name) ?? 0) + count);
     }
     const sorted = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    const told = JSON.stringify(sorted);
+    if (told === this.told) return false;
+    this.told = told;
     this.groups = sorted.map(([name, count], i) => ({ name, count, colour: this.palette[i] ?? OTHERS, named: i < this.palette.length }));
     this.colourOf = new Map(this.groups.map((group) => [group.name, group.colour]));
-    for (const layer of this.layers.values()) layer.looks = layer.marks.map((mark) => this.look(mark, layer.options));
     this.onGroups(this.groups);
+    return true;
+  }
+
+  // The layer and the number in it of a marker or line, the topmost of this id; nothing where there is none.
+  find(id) {
+    for (const layer of [...this.layers.values()].reverse()) {
+      layer.numbers ??= new Map(layer.marks.map((mark, i) => [mark.id, i]));
+      const i = layer.numbers.get(id);
+      if (i !== undefined) return [layer, i];
+    }
+    return [];
   }
 
   setHidden(groups) {
@@ -229,7 +252,7 @@ export class Marks {
       [this.highlighted, accent, 7, 3],
     ]) {
       for (const id of [...ids].reverse()) {
-        const [layer, i] = this.byId.get(id) ?? [];
+        const [layer, i] = this.find(id);
         if (!layer || this.isHidden(layer.marks[i])) continue;
         const look = layer.looks[i];
         if (layer.kind === "lines") {

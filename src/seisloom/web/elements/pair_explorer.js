@@ -55,9 +55,9 @@ export default {
       const { version, snr } = await answer.json();
       if (version !== columns.version || columns !== this.columns) return;
       columns.snr = snr;
-      for (const row of this.rows) row.snr = row.at === null ? null : snr[row.at];
+      this.rows = this.of(this.state.component); // new ones: the table takes a row that it has already for unchanged
+      this.row = this.rows.find(({ id }) => id === this.row?.id) ?? null;
       this.tabulate();
-      getElement(this.table).choose(this.row?.id ?? null);
     },
     tabulate() {
       getElement(this.table).set_rows(this.rows, { several: new Set(this.columns.component).size > 1 });
@@ -111,7 +111,7 @@ export default {
           name: `${sensor(first)}${letters[0]}_${sensor(second)}${letters[1]}`,
           turned: `${sensor(second)}${letters[0]}_${sensor(first)}${letters[1]}`,
           distance_km: this.columns.distance_km[i], azimuth_deg: this.columns.azimuth_deg[i], days: this.columns.days[i],
-          windows: this.columns.windows[i], snr: kind === null ? null : this.columns.snr[i], at: kind === null ? null : i,
+          windows: this.columns.windows[i], snr: kind === null ? null : this.columns.snr[i],
         });
       }
       // Where two stations have several pairs of sensors, their channels tell these apart.

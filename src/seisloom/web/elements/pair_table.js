@@ -1,63 +1,37 @@
 import * as AgGrid from "nicegui-aggrid";
+import { filtered, fixed, numeric, tableLook, text } from "table_look";
 
-const number = (digits) => ({ value }) => (value == null ? "" : value.toFixed(digits));
-const numeric = { filter: "agNumberColumnFilter", type: "rightAligned" };
-const text = { filter: "agTextColumnFilter" };
 const COLUMNS = [
   { field: "label", headerName: "Pair", minWidth: 112, flex: 1, tooltipField: "name", ...text },
   { field: "component", headerName: "Comp.", headerTooltip: "Component pair, first channel first", width: 60, ...text },
-  { field: "distance_km", headerName: "km", headerTooltip: "Distance, km", width: 58, valueFormatter: number(1), ...numeric },
-  { field: "azimuth_deg", headerName: "Az.", headerTooltip: "Azimuth at the first towards the second, degrees", width: 50, valueFormatter: number(0), ...numeric },
+  { field: "distance_km", headerName: "km", headerTooltip: "Distance, km", width: 58, valueFormatter: fixed(1), ...numeric },
+  { field: "azimuth_deg", headerName: "Az.", headerTooltip: "Azimuth at the first towards the second, degrees", width: 50, valueFormatter: fixed(0), ...numeric },
   { field: "days", headerName: "Rows", headerTooltip: "Rows with data: days, sub-stacks or windows, as the job keeps them", width: 54, ...numeric },
   { field: "windows", headerName: "Wind.", headerTooltip: "Windows in all of them", width: 64, ...numeric },
-  { field: "snr", headerName: "SNR", headerTooltip: "Signal-to-noise ratio of the linear stack", width: 52, valueFormatter: number(1), ...numeric },
+  { field: "snr", headerName: "SNR", headerTooltip: "Signal-to-noise ratio of the linear stack", width: 52, valueFormatter: fixed(1), ...numeric },
 ];
 
 export default {
   template: '<div class="sl-table" role="region" :aria-label="label"></div>',
   props: { label: String },
   mounted() {
-    AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
-    const theme = AgGrid.themeQuartz.withPart(AgGrid.colorSchemeVariable).withParams({
-      fontFamily: "inherit",
-      fontSize: 12.5,
-      rowHeight: 28,
-      headerHeight: 32,
-      spacing: 5,
-      cellHorizontalPadding: 6,
-      wrapperBorderRadius: 8,
-      borderColor: "var(--sl-line)",
-      backgroundColor: "var(--sl-map-paper)",
-      foregroundColor: "var(--sl-text)",
-      headerBackgroundColor: "var(--sl-soft)",
-      accentColor: "var(--q-primary)",
-    });
     this.grid = AgGrid.createGrid(this.$el, {
-      theme,
+      ...tableLook(AgGrid, { fontSize: 12.5, cellHorizontalPadding: 6 }),
       columnDefs: COLUMNS,
-      defaultColDef: { floatingFilter: true, suppressHeaderMenuButton: true, suppressHeaderFilterButton: true, suppressFloatingFilterButton: true },
+      defaultColDef: filtered,
       rowData: [],
       getRowId: ({ data }) => data.id,
       rowSelection: { mode: "singleRow", checkboxes: false, enableClickSelection: false },
-      animateRows: false,
       suppressScrollOnNewData: true,
       overlayNoRowsTemplate: "<span>No pairs</span>",
-      tooltipShowDelay: 500,
       onFilterChanged: ({ api }) => this.$emit("shown", api.getDisplayedRowCount()),
       onRowClicked: ({ data }) => this.$emit("pick", data.id),
       onCellKeyDown: ({ event, data }) => event.key === "Enter" && this.$emit("pick", data.id),
       onCellMouseOver: ({ data }) => this.$emit("hover", data.id),
       onCellMouseOut: () => this.$emit("hover", null),
     });
-    const dark = () => {
-      this.$el.dataset.agThemeMode = document.body.classList.contains("body--dark") ? "dark" : "light";
-    };
-    this.themes = new MutationObserver(dark);
-    this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    dark();
   },
   unmounted() {
-    this.themes.disconnect();
     this.grid.destroy();
   },
   methods: {

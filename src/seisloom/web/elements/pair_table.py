@@ -8,7 +8,7 @@ from nicegui.element import Element
 from seisloom.web.components.style import add_style
 
 
-class PairTable(Element, component="pair_table.js"):
+class PairTable(Element, component="pair_table.js", dependencies=["table_look.js"]):
     """AG Grid over the pairs of a job, which the browser is given by :class:`PairExplorer`.
 
     Methods in the browser: ``set_rows(rows, {several})`` (whether there are several components); ``choose(id)`` marks a row, and brings it into sight; null none.

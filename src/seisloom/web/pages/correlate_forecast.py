@@ -7,6 +7,8 @@ from typing import Any
 
 from nicegui import ui
 
+from seisloom.words import duration, size
+
 FACTS = (
     ("channels", "Channels"),
     ("pairs", "Pairs"),
@@ -15,7 +17,6 @@ FACTS = (
     ("output", "Output"),
     ("time", "Time"),
 )
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 class Forecast:
@@ -82,26 +83,3 @@ def sentence(text: str) -> str:
 def number(value: int | None) -> str:
     """A count in words."""
     return "–" if value is None else f"{value:,}"
-
-
-def size(n_bytes: float | None) -> str:
-    """Bytes in words: ``1.2 GB``."""
-    if n_bytes is None:
-        return "–"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if n_bytes < 999.5 or unit == "TB":
-            return f"{n_bytes:.0f} {unit}" if unit == "B" or n_bytes >= 99.5 else f"{n_bytes:.2g} {unit}"
-        n_bytes /= 1000
-    raise AssertionError
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in words, two units at most: ``2 h 5 min``."""
-    if seconds is None:
-        return "–"
-    left = max(1, round(seconds))
-    for (unit, length), (below, part) in zip(_UNITS, (*_UNITS[1:], ("", 0)), strict=True):
-        if left >= length:
-            rest = left % length // part if part else 0
-            return f"{left // length} {unit}" + (f" {rest} {below}" if rest else "")
-    raise AssertionError

@@ -1,0 +1,119 @@
+"""False events: their number by evidence, the evidence that is asked for, and the doubt of each event."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from seisloom.associate.hypothesis import Evidence
+from seisloom.associate.trust import FLOOR, Falsehood, false_probability, fit_falsehood, shaken
+from tests.hypotheses import evidence, known
+
+DAY_S = 86_400.0
+MODEL = known()[2]
+EVIDENCES = arrays(np.float64, st.integers(1, 60), elements=st.floats(FLOOR, 500.0))
+
+
+@pytest.mark.parametrize(("slope", "n"), [(0.4, 3000), (1.0, 3000), (1.3, 400)])
+def test_rate_and_slope_of_false_events_are_found(rng: np.random.Generator, slope: float, n: int) -> None:
+    found = fit_falsehood(FLOOR + rng.exponential(1 / slope, n), DAY_S)
+    # The upper half tells of the slope, with a relative standard error of 1 / sqrt(n / 2).
+    assert found.slope == pytest.approx(slope, rel=4 / np.sqrt(n / 2))
+    for quantile in (0.5, 0.2, 0.05):
+        value = FLOOR - np.log(quantile) / slope
+        assert DAY_S * found.rate_above(value) == pytest.approx(n * quantile, rel=0.15 if n > 1000 else 0.4)
+
+
+def test_what_lies_below_the_floor_does_not_count() -> None:
+    above = FLOOR + np.arange(4.0)
+    assert fit_falsehood(np.concatenate([above, [0.0, 4.9]]), DAY_S) == fit_falsehood(above, DAY_S)
+
+
+def test_no_false_event_in_a_longer_time_means_a_lower_rate() -> None:
+    short, long = fit_falsehood(np.zeros(0), 3600.0), fit_falsehood(np.zeros(0), 36_000.0)
+    assert short.rate_s == pytest.approx(10 * long.rate_s)
+    assert 0 < 3600.0 * short.rate_s <= 1.0
+
+
+@given(st.floats(0.2, 3.0), st.floats(0.1, 1e4), st.floats(0.01, 100.0))
+def test_false_events_above_the_threshold_come_at_the_wanted_rate(slope: float, per_day: float, wanted: float) -> None:
+    falsehood = Falsehood(FLOOR, per_day / DAY_S, slope, 10, DAY_S)
+    least = falsehood.threshold(np.zeros(0), wanted / DAY_S, 0.0, DAY_S)
+    assert least >= FLOOR
+    assert DAY_S * falsehood.rate_above(least) == pytest.approx(min(wanted, per_day))
+
+
+@given(EVIDENCES, st.floats(0.2, 3.0), st.floats(0.1, 1e4))
+def test_threshold_by_share_keeps_false_events_to_a_share(evidence: np.ndarray, slope: float, per_day: float) -> None:
+    falsehood = Falsehood(FLOOR, per_day / DAY_S, slope, 10, DAY_S)
+    least = falsehood.threshold(evidence, 1.0 / DAY_S, 0.05, DAY_S)
+    above = np.count_nonzero(evidence >= least)
+    assert DAY_S * falsehood.rate_above(least) <= max(1.0, 0.05 * above) * (1 + 1e-9)
+    assert least <= falsehood.threshold(evidence, 1.0 / DAY_S, 0.0, DAY_S)
+
+
+@given(EVIDENCES, st.floats(0.2, 3.0), st.floats(0.0, 1e6))
+def test_false_probability_is_one_and_never_rises_with_evidence(
+    evidence: np.ndarray, slope: float, per_day: float
+) -> None:
+    doubt = false_probability([Falsehood(FLOOR, per_day / DAY_S, slope, 10, DAY_S)], evidence, DAY_S)
+    assert doubt.shape == evidence.shape
+    assert np.all((doubt >= 0.0) & (doubt <= 1.0))
+    order = np.argsort(evidence, kind="stable")
+    assert np.all(np.diff(doubt[order]) <= 0.0)
+    same = np.diff(evidence[order]) == 0.0
+    assert np.all(np.diff(doubt[order])[same] == 0.0)
+
+
+def test_false_probabilities_add_up_to_the_false_events(rng: np.random.Generator) -> None:
+    false, true = 8.0 + rng.exponential(1.0, 300), 8.0 + rng.gamma(3.0, 8.0, 1000)
+    falsehood = Falsehood(8.0, 300 / DAY_S, 1.0, 300, DAY_S)
+    doubt = false_probability([falsehood], np.concatenate([false, true]), DAY_S)
+    assert doubt.sum() == pytest.approx(300, rel=0.25)
+    assert doubt[:300].mean() > 5 * doubt[300:].mean()
+    assert false_probability([falsehood], np.zeros(0), DAY_S).shape == (0,)
+
+
+def many(rng: np.random.Generator) -> Evidence:
+    """2000 picks by chance in an hour at 24 channels."""
+    return evidence(MODEL, rng.uniform(0, 3600, 2000), rng.integers(0, 24, 2000), 2000 / 3600 / 24)
+
+
+def test_shaken_picks_are_moved_and_none_is_lost(rng: np.random.Generator) -> None:
+    data = many(rng)
+    moved = shaken(data, np.ones(2000), 3600.0, rng)
+    assert np.array_equal(moved.picks.offsets, data.picks.offsets)
+    assert np.array_equal(moved.picks.channel, data.picks.channel)
+    assert sorted(moved.picks.pick) == list(range(2000))
+    for c in range(24):
+        assert np.all(np.diff(moved.picks.time_s[data.picks.offsets[c] : data.picks.offsets[c + 1]]) >= 0.0)
+    before, after = np.empty(2000), np.empty(2000)
+    before[data.picks.pick], after[moved.picks.pick] = data.picks.time_s, moved.picks.time_s
+    way = np.abs(after - before)
+    assert way.min() >= 4.0
+    assert way.max() <= 12.0
+    assert abs((after - before).mean()) < 4 * 8 / np.sqrt(2000)
+    assert np.all(moved.explained == 0.0)
+    assert np.median(moved.noise) == pytest.approx(2000 / 3600 / 24, rel=0.1)
+
+
+def test_picks_of_events_are_not_shaken(rng: np.random.Generator) -> None:
+    data = many(rng)
+    data.explained[:1000] = 1e6
+    data.explained[1000:] = data.noise[1000:]
+    kept = shaken(data, np.ones(2000), 3600.0, rng).picks.pick
+    slot = np.empty(2000, int)
+    slot[data.picks.pick] = np.arange(2000)
+    assert np.count_nonzero(slot[kept] < 1000) == 0
+    assert np.count_nonzero(slot[kept] >= 1000) == pytest.approx(500, abs=4 * np.sqrt(250))
+
+
+def test_what_probabilities_are_worth_moves_with_the_picks(rng: np.random.Generator) -> None:
+    data, worth = many(rng), rng.uniform(0.2, 5.0, 2000)
+    plain, weighed = (shaken(data, w, 3600.0, np.random.default_rng(2)) for w in (np.ones(2000), worth))
+    by_pick = np.empty(2000)
+    by_pick[data.picks.pick] = worth
+    assert weighed.noise == pytest.approx(plain.noise / by_pick[plain.picks.pick])
