@@ -2,13 +2,17 @@
 
 Tests ask for ``page`` (1280 by 800 pixels) or ``phone``; those that are about faults say which they expect:
 ``@pytest.mark.page_faults("status of 404")``.
+
+A page does everything a moment after it was asked to, on a busy machine a long moment: what it shows is asserted by
+``expect`` or ``soon``, which wait, and never by a look at ``page.url`` or at an element as it is just now.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, WebError
 
 ARGUMENTS = (
     "--no-sandbox",  # tests run as root in containers
@@ -39,7 +43,8 @@ ARGUMENTS = (
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 30_000
+"""How long a test waits for what a page does: for a busy machine, as what works is there at once."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,8 +63,9 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("SEISLOOM_REQUIRE_BROWSER"):
             pytest.fail("a browser is required here, and there is no chromium on the PATH")
         pytest.skip("no chromium on the PATH: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
         yield browser
@@ -84,6 +90,30 @@ def phone(browser: Browser, expected_faults: tuple[str, ...]) -> Iterator[Page]:
 def expected_faults(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The words of the marker ``page_faults``."""
     return tuple(word for mark in request.node.iter_markers("page_faults") for word in mark.args)
+
+
+def expect(what: Locator | Page) -> Any:
+    """Playwright's assertions, which wait: ``expect(locator).to_have_text(...)``."""
+    from playwright.sync_api import expect as of
+
+    return of(what)
+
+
+def soon(page: Page, ask: Callable[[Page], Any], wanted: Any) -> None:
+    """Wait until asking about the page gives what is wanted, for what ``expect`` has no word for."""
+    until = time.monotonic() + TIMEOUT_MS / 1000
+    while (got := ask(page)) != wanted and time.monotonic() < until:
+        page.wait_for_timeout(50)
+    assert got == wanted
+
+
+def fits(page: Page) -> None:
+    """Wait until nothing of the page is wider than the screen, once its letters are there."""
+    assert page.viewport_size
+    page.wait_for_function(
+        "(width) => document.fonts.status === 'loaded' && document.documentElement.scrollWidth <= width",
+        arg=page.viewport_size["width"],
+    )
 
 
 @contextmanager

@@ -59,6 +59,7 @@ class Fault:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    held: threading.Event | None = None  # answered once it is set
     body: bytes | None = None  # sent in place of the true one
     keep: int | None = None  # bytes of the body that are left, under a length that agrees
     cut: int | None = None  # bytes after which the connection closes, short of the announced length
@@ -197,6 +198,8 @@ def _handler(service: FdsnServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, request: Request, fault: Fault) -> None:
             time.sleep(fault.delay_s)
+            if fault.held:
+                fault.held.wait()
             if fault.drop:
                 return
             headers: dict[str, str] = {}

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from seisloom.web.services import Services
 from seisloom.web.stacking import archives
 from seisloom.web.stacking.cache import Cache
 from tests.correlation_jobs import finish_days, put_job, three_components
+from tests.job_workers import until
 from tests.jobs import channel_table, command
 from tests.object_stores import NewWorkspace
 from tests.web_support import api_client
@@ -413,23 +413,20 @@ def test_a_job_deleted_while_it_is_stacked_leaves_nothing(tmp_path: Path, monkey
     services = Services(str(tmp_path))
     client = api_client(services)
     put_job(services.board, "done", channel_table(3), 2).finish({})
-    go = threading.Event()
+    go, made = threading.Event(), threading.Event()
 
     def late(url: str, *_: Any, **__: Any) -> str:
-        go.wait(20)
+        go.wait()
         Storage(url, create=True).put("stacks/linear_all.json", b"{}")
+        made.set()
         return "linear_all"
 
     monkeypatch.setattr("seisloom.web.stacking.runs.stack_correlations", late)
     assert client.post("/jobs/done/stacks", json={}).status_code == 202
     assert client.delete("/jobs/done").status_code == 204
     go.set()
-    deadline = time.monotonic() + 20
-    while services.storage.keys("processed/done") or not go.is_set():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(0.2)
-    assert not services.storage.keys("processed/done")
+    until(made.is_set, "the stack that comes too late")
+    until(lambda: not services.storage.keys("processed/done"), "its end")
 
 
 def test_many_at_once_get_what_each_alone_gets(served: Served) -> None:
@@ -517,8 +514,8 @@ def test_stacks_of_the_command_line_are_listed(served: Served) -> None:
 
 
 def _finished(client: TestClient, job: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while (run := client.get(f"/jobs/{job}/stacks").json()["run"])["state"] == "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return dict(run)
+    def ended() -> dict[str, Any] | None:
+        run: dict[str, Any] = client.get(f"/jobs/{job}/stacks").json()["run"]
+        return None if run["state"] == "running" else run
+
+    return dict(until(ended, "the end of stacking"))

@@ -7,28 +7,30 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from seisloom import open_correlations
 from tests.association_job import REGION_OPTION, Prepared, prepared
+from tests.browser import expect, fits
 from tests.california import STATIONS, california
 from tests.fdsn_server import Fault, FdsnServer
+from tests.job_workers import until
 from tests.jobs import command
-from tests.web_support import Serving, serving
+from tests.web_support import Serving, job_of_address, launch_correlation, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 DAYS = ("2019-02-03", "2019-02-04")
 SETTINGS = {"Resample frequency": "4", "Correlation step": "900", "Maximum lag": "60"}
-LONG_MS = 90_000
+LONG_MS = 180_000
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         serving(workspace, "--allow-private", "--threads", "1") as server,
     ):
         yield Site(centre, server, workspace)
-
-
-def expect(locator: Locator) -> Any:
-    from playwright.sync_api import expect as of
-
-    of.set_options(timeout=20_000)  # machines that run tests are busy
-    return of(locator)
 
 
 def field(page: Page, label: str) -> Locator:
@@ -88,6 +83,7 @@ def query(page: Page, answer: str) -> None:
 def draw(page: Page, west: float, south: float, east: float, north: float) -> None:
     """Draw a rectangle with the mouse, at shares of the map's width and height."""
     button(page, "Draw on the map").first.click()
+    page.locator(".sl-map-cover").wait_for()
     box = page.locator(".sl-map-cover").bounding_box()
     assert box
     page.mouse.move(box["x"] + west * box["width"], box["y"] + north * box["height"])
@@ -139,11 +135,7 @@ def launch(page: Page, name: str) -> str:
     page.get_by_role("navigation").get_by_role("link", name="XCor").click()
     for label, value in SETTINGS.items():
         field(page, label).fill(value)
-    field(page, "Name").fill(name)
-    expect(button(page, "Save and Launch")).to_be_enabled()
-    button(page, "Save and Launch").click()
-    expect(job_panel(page, name)).to_be_visible()
-    return page.url.partition("job=")[2]
+    return launch_correlation(page, name)
 
 
 def job_panel(page: Page, name: str) -> Locator:
@@ -157,22 +149,18 @@ def kill_worker(page: Page, site: Site, job: str) -> None:
 
 
 def wait_for_first_day(page: Page, site: Site, job: str) -> None:
-    until = time.monotonic() + LONG_MS / 1000
-    while time.monotonic() < until:
-        told = page.request.get(f"{site.server.url}/api/jobs/{job}/progress").json()
-        if told["days_reported"] == 1:
-            return
-        page.wait_for_timeout(200)
-    pytest.fail(f"no day was done: {told}")
+    where = f"{site.server.url}/api/jobs/{job}/progress"
+    until(lambda: page.request.get(where).json()["days_reported"] == 1, "the first day")
 
 
-def see_it_finish(page: Page, site: Site, name: str, job: str, stations: list[str]) -> None:
-    """Watch the progress, kill the worker half-way, and see the job finish."""
+def see_it_finish(page: Page, site: Site, name: str, job: str, stations: list[str], second_day: Event) -> None:
+    """Watch the progress, kill the worker before the second day, and see the job finish."""
     panel = job_panel(page, name)
     wait_for_first_day(page, site, job)
     expect(panel.locator(".sl-job-state")).to_have_text("Running")
     expect(panel).to_contain_text(re.compile(r"Days done\s*\d of 2"))
     kill_worker(page, site, job)
+    second_day.set()
     expect(panel.locator(".sl-job-state")).to_have_text("Done", timeout=LONG_MS)
     expect(panel).to_contain_text("taken up 2 times")
     made = open_correlations(site.workspace / "processed" / job)
@@ -192,7 +180,7 @@ def stack(page: Page, site: Site, name: str, job: str, folder: Path) -> None:
     picture = page.locator(".sl-picture[aria-busy=false] img")
     expect(picture).to_be_visible()
     page.wait_for_url(re.compile("method=pws.*band=0.2|band=0.2.*method=pws"))
-    assert picture.evaluate("(image) => image.naturalWidth") > 400
+    page.wait_for_function("() => document.querySelector('.sl-picture[aria-busy=false] img')?.naturalWidth > 400")
     field(page, "Pass band").fill("")
     page.wait_for_url(lambda url: "band=" not in url)
     button(page, "Download").click()
@@ -226,7 +214,7 @@ def associate(page: Page, site: Site, prepared: Prepared, folder: Path) -> None:
         field(page, side).fill(f"{value:g}")
     expect(button(page, "Find earthquakes")).to_be_enabled()
     button(page, "Find earthquakes").click()
-    job = (page.wait_for_url("**/catalogue?job=*"), page.url.partition("job=")[2])[1]
+    job = job_of_address(page)
     expect(page.locator(".ct-count")).to_have_text(re.compile(r"^\d+ events$"), timeout=3 * LONG_MS)
     page.locator(".ag-center-cols-container [row-id='2']").click()
     panel = page.get_by_role("region", name="Event")
@@ -243,10 +231,11 @@ def associate(page: Page, site: Site, prepared: Prepared, folder: Path) -> None:
 def test_the_whole_way(page: Page, site: Site, prepared: Prepared, tmp_path: Path) -> None:
     stations = choose_channels(page, site, tmp_path)
     check_stations(page, site, tmp_path)
-    # The second day takes long the first time, so that there is time to kill the worker on it.
-    site.centre.faults.append(Fault(f"starttime={DAYS[1]}", times=len(stations), delay_s=60.0))
+    # The records of the second day come when the worker that asked for them is killed.
+    second_day = Event()
+    site.centre.faults.append(Fault(f"starttime={DAYS[1]}", times=len(stations), held=second_day))
     job = launch(page, "Whole way")
-    see_it_finish(page, site, "Whole way", job, stations)
+    see_it_finish(page, site, "Whole way", job, stations, second_day)
     stack(page, site, "Whole way", job, tmp_path)
     associate(page, site, prepared, tmp_path)
 
@@ -272,8 +261,3 @@ def test_on_a_phone(phone: Page, site: Site) -> None:
     expect(button(phone, "Find earthquakes")).to_be_visible()
     fits(phone)
     assert open_correlations(site.workspace / "processed" / job).sizes["pair"] == 10
-
-
-def fits(page: Page) -> None:
-    """Nothing is wider than the screen."""
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]

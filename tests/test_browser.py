@@ -46,8 +46,7 @@ def site() -> Iterator[str]:
 
 def look_at(browser: Browser, url: str) -> None:
     with watched_page(browser) as page:
-        page.goto(url, wait_until="commit")
-        page.wait_for_timeout(300)
+        page.goto(url, wait_until="networkidle")
 
 
 @pytest.mark.parametrize("name", FAULTY)

@@ -14,6 +14,7 @@ from seisloom.jobs import Board, Claim
 from seisloom.storage import Storage
 from seisloom.web.pages.correlate_forecast import sentence
 from seisloom.words import duration, size
+from tests.browser import expect, soon
 from tests.web_support import serving
 
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ def board(served: tuple[str, Board]) -> Board:
 @pytest.fixture
 def url(served: tuple[str, Board]) -> str:
     return f"{served[0]}/xcor"
-
-
-def expect(locator: Locator) -> Any:
-    """Assertions that wait, long enough for a busy machine."""
-    from playwright.sync_api import expect as of
-
-    of.set_options(timeout=15_000)
-    return of(locator)
 
 
 def submit(board: Board, name: str, kind: str = "correlation") -> str:
@@ -182,13 +175,11 @@ def test_an_unchanged_list_is_not_sent_again(page: Page, board: Board, url: str)
     page.goto(url)
     expect(rows(page)).to_have_count(1)
     rows(page).first.evaluate("element => { element.mark = 1; }")
-    before = len(told)
-    page.wait_for_timeout(2500)
-    assert len(told) > before
-    assert set(told[before:]) == {304}
+    soon(page, lambda _: told.count(304) >= 2, True)
+    assert told.count(200) == 1
     submit(board, "After")
     expect(rows(page).locator(".sl-job-name")).to_have_text(["After", "Before"])
-    assert 200 in told[before:]
+    soon(page, lambda _: told.count(200), 2)
 
 
 @pytest.mark.page_faults("status of 404")

@@ -22,14 +22,14 @@ def test_results_come_in_the_order_of_the_items(n_threads: int) -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_as_many_at_once_as_there_are_threads(n_threads: int) -> None:
-    lock, now, most = threading.Lock(), 0, 0
+    lock, now, most, all_there = threading.Lock(), 0, 0, threading.Barrier(n_threads)
 
     def count(_: int) -> None:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
-        time.sleep(0.03)
+        all_there.wait(60)
         with lock:
             now -= 1
 

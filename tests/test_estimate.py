@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,12 @@ def test_more_work_takes_longer() -> None:
     assert longer.inverse_s > 2 * quick.inverse_s
 
 
-def test_time_is_about_that_of_a_run(tmp_path: Path) -> None:
-    """Within a factor of eight: the machines of tests are busy, and a mistake of units is larger."""
+def test_time_is_about_that_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a factor of eight: the machines of tests are busy, and a mistake of units is larger.
+
+    The time of the run is that of the processor, as the estimate's is: others may have it most of the time.
+    """
+    monkeypatch.setattr("time.perf_counter", time.process_time)
     settings, source = CorrelationSettings(fs=4, freqmax=1.5, response="none", maxlag=100), noise_source(10, 2)
     rates = measure_rates(settings, 4.0, 10, threads=1)
     summary = correlate(source.table, settings, source, tmp_path / "w", "2024-03-01", "2024-03-02", workers=1)

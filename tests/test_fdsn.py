@@ -29,6 +29,7 @@ from seisloom.waveforms.fdsn import FdsnSource, _boxes
 from seisloom.waveforms.fdsn_client import TRIES
 from tests.fdsn_holdings import Wanted
 from tests.fdsn_server import Fault, FdsnServer
+from tests.job_workers import until
 
 START = UTCDateTime(2019, 7, 4)
 T0 = START.ns
@@ -286,13 +287,16 @@ def test_empty_answer_is_no_data(source, server) -> None:
 
 
 def test_slow_answer(server, sleeps) -> None:
-    source = FdsnSource(f"{server.url}?timeout=0.2", np.random.default_rng(2), sleeps.append)
-    server.faults = [Fault("dataselect/1/query", 1, delay_s=0.5)]
+    late = threading.Event()
+    source = FdsnSource(f"{server.url}?timeout=2", np.random.default_rng(2), sleeps.append)
+    server.faults = [Fault("dataselect/1/query", 1, held=late)]
     assert source.fetch("AA.S1..BHZ", T0, T0 + HOUR).segments
     assert len(sleeps) == 1
-    server.faults = [Fault("dataselect/1/query", math.inf, delay_s=0.3)]
+    source = FdsnSource(f"{server.url}?timeout=0.2", sleep=sleeps.append)
+    server.faults = [Fault("dataselect/1/query", math.inf, held=late)]
     with pytest.raises(SourceError, match=r"no answer within 0.2 s.*\?timeout="):
         source.fetch("AA.S1..BHZ", T0, T0 + HOUR)
+    late.set()
 
 
 def test_connection_dropped_without_an_answer(source, server, sleeps) -> None:
@@ -330,9 +334,13 @@ def test_too_large_however_small(inventory, stream) -> None:
 def test_never_more_at_once_than_parallel(source, server, monkeypatch) -> None:
     made = []
     monkeypatch.setattr(fdsn_client, "Client", lambda *a, **k: made.append(Client(*a, **k)) or made[-1])
-    server.faults = [Fault("dataselect/1/query", math.inf, delay_s=0.2)]
+    enough = threading.Event()
+    server.faults = [Fault("dataselect/1/query", math.inf, delay_s=0.2, held=enough)]
     with ThreadPoolExecutor(12) as pool:
-        records = list(pool.map(lambda _: source.fetch("AA.S1..BHZ", T0, T0 + HOUR), range(12)))
+        asked = [pool.submit(source.fetch, "AA.S1..BHZ", T0, T0 + HOUR) for _ in range(12)]
+        until(lambda: server.active == source.parallel, "as many at once as may be")
+        enough.set()
+        records = [one.result() for one in asked]
     assert all(r.segments for r in records)
     assert server.peak == source.parallel == 3
     assert server.count("dataselect/1/query") == 12
@@ -346,18 +354,18 @@ def test_waiting_keeps_its_place(server: FdsnServer) -> None:
 
     def sleep(_: float) -> None:
         waiting.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     source = FdsnSource(f"{server.url}?parallel=1", sleep=sleep)
     server.faults = [Fault("dataselect/1/query", 1, status=429)]
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(source.fetch, "AA.S1..BHZ", T0, T0 + HOUR)
-        assert waiting.wait(5)
+        assert waiting.wait(60)
         second = pool.submit(source.fetch, "AA.S1..BHZ", T0, T0 + HOUR)
         time.sleep(0.1)
         assert server.count("dataselect/1/query") == 1
         go_on.set()
-        assert first.result(5).segments
+        assert first.result(60).segments
         assert second.result(5).segments
 
 

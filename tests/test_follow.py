@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +38,7 @@ from seisloom.picks.tail import Piece
 from seisloom.stations import write_sites
 from seisloom.traveltime import write_velocity_model
 from tests.association_job import Outcome, seisloom
+from tests.job_workers import until
 
 SECOND = 1_000_000_000
 START = pd.Timestamp("2024-02-29T23:55:00Z")
@@ -186,13 +186,6 @@ def live(path: Path, made: Made, out: Path) -> subprocess.Popen[str]:
     """A run that waits for more."""
     words = [sys.executable, "-m", "seisloom", "follow", str(path), *made.files, "-o", str(out), *EVERY]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
-
-
-def until(there: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120.0
-    while not there():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_what_is_wrong_with_picks_is_told_and_stops_nothing(made: Made, tmp_path: Path) -> None:

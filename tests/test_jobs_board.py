@@ -407,9 +407,9 @@ def test_a_thousand_finished_jobs_cost_one_listing(thousand: Counting) -> None:
     assert len(board.jobs()) == 1000
     assert thousand.read == 3000
     thousand.listed = thousand.read = 0
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(board.jobs()) == 1000
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     assert board.claim("w") is None
     assert (thousand.listed, thousand.read) == (2, 0)
     assert took < 1.0

@@ -70,7 +70,7 @@ def test_workers_killed_at_random(object_store: NewWorkspace) -> None:
     for worker in workers:
         out, _ = worker.communicate(timeout=120)
         assert worker.returncode == 0, out
-    until(lambda: not any(alive(pid) for pid in left), "children of dead workers", 10)
+    until(lambda: not any(alive(pid) for pid in left), "children of dead workers")
 
     for job_id in ids:
         history = names(storage, job_id)

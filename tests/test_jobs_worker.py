@@ -21,6 +21,7 @@ from seisloom.jobs.task import ABANDONED
 from seisloom.jobs.worker import MAX_CRASHES, MAX_LOSSES
 from seisloom.storage import Storage
 from tests.job_workers import (
+    PATIENCE_S,
     alive,
     archive,
     children_of,
@@ -252,7 +253,7 @@ def test_cancel_retry_and_delete_while_it_runs(workspace: str, board: Board, mon
         pid = job_process()
         assert pid
         assert board.cancel(job_id).state == "cancelled"
-        until(lambda: not alive(pid), timeout_s=10)
+        until(lambda: not alive(pid))
         until(lambda: f"{job_id}: cancelled" in told)
         kept = days_done(board.storage, job_id)
         time.sleep(0.5)
@@ -279,7 +280,7 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(workspace: str, board: 
         until(lambda before=before: board.job(job_id).attempts > before)
         pid = until(lambda worker=worker: children_of(worker.pid))[0]
         worker.send_signal(number)
-        out, _ = worker.communicate(timeout=20)
+        out, _ = worker.communicate(timeout=PATIENCE_S)
         assert worker.returncode == 0, out
         assert f"{job_id}: given back" in out.decode()
         assert not alive(pid)
@@ -288,26 +289,26 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(workspace: str, board: 
     assert (board.job(job_id).crashes, board.job(job_id).losses) == (0, 0)
 
 
-WATCHING = "from seisloom.jobs.child import end_with_worker as watch; print('ready', flush=True); watch(1.5)"
+WATCHING = "from seisloom.jobs.child import end_with_worker as watch; print('ready', flush=True); watch({})"
 
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_job_process_does_not_outlive_the_signs_of_its_worker(closed: bool) -> None:
-    """Whatever it computes: here it does nothing but watch."""
-    child = subprocess.Popen([sys.executable, "-c", WATCHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    """Whatever it computes: here it does nothing but watch. The end of the pipe is a sign that needs no patience."""
+    patience_s = 10 * PATIENCE_S if closed else 2.0
+    code = WATCHING.format(patience_s)
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin
     assert child.stdout
     assert child.stdout.readline() == b"ready\n"
-    for _ in range(8):
+    for _ in range(10):
         child.stdin.write(b"\n")
         child.stdin.flush()
         time.sleep(0.25)
         assert child.poll() is None
-    began = time.monotonic()
     if closed:
         child.stdin.close()
-    assert child.wait(10) == ABANDONED
-    assert (time.monotonic() - began < 1.2) == closed
+    assert child.wait(PATIENCE_S) == ABANDONED
 
 
 def test_the_job_process_ends_with_its_worker(workspace: str, board: Board) -> None:
@@ -318,7 +319,7 @@ def test_the_job_process_ends_with_its_worker(workspace: str, board: Board) -> N
     assert len(pids) == 1
     worker.kill()
     worker.communicate()
-    until(lambda: not alive(pids[0]), timeout_s=5)
+    until(lambda: not alive(pids[0]))
     assert names(board.storage, job_id) == ["submitted", "claimed"]
 
 
@@ -333,7 +334,7 @@ def test_a_worker_that_wakes_after_it_was_succeeded_does_no_harm(
     for pid in [zombie.pid, *(pids if with_child else [])]:
         os.kill(pid, signal.SIGSTOP)
     if not with_child:  # the child is on its own, and ends by itself
-        until(lambda: not alive(pids[0]), timeout_s=10)
+        until(lambda: not alive(pids[0]))
     done_by_zombie = days_done(board.storage, job_id)
     with working(workspace, stale_s=2.0):
         until(lambda: board.job(job_id).attempts == 2)
@@ -341,9 +342,9 @@ def test_a_worker_that_wakes_after_it_was_succeeded_does_no_harm(
         for pid in [*(pids if with_child else []), zombie.pid]:
             os.kill(pid, signal.SIGCONT)
         until(lambda: board.job(job_id).state == "done")
-    until(lambda: not alive(pids[0]), timeout_s=10)
+    until(lambda: not alive(pids[0]))
     zombie.terminate()
-    out, _ = zombie.communicate(timeout=20)
+    out, _ = zombie.communicate(timeout=PATIENCE_S)
     assert f"{job_id}: taken over" in out.decode()
     assert names(board.storage, job_id) == ["submitted", "claimed", "claimed", "finished"]
     assert board.progress(job_id)["claim"] == 3
@@ -406,7 +407,7 @@ def test_a_worker_that_is_cut_off_for_long_stops_its_child_and_begins_again(work
         pid = job_process()
         assert pid
         storage.cut = True
-        until(lambda: not alive(pid), timeout_s=10)
+        until(lambda: not alive(pid))
         done = days_done(board.storage, job_id)
         storage.cut = False
         until(lambda: board.job(job_id).attempts == 2)

@@ -43,13 +43,11 @@ def test_failures_end_with_what_was_printed(tmp_path: Path) -> None:
 
 def test_a_command_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     sign = tmp_path / "alive"
-    began = time.monotonic()
     with pytest.raises(CommandFailed, match="exit status -9"):
         run_measured(
             python(f"import time\nwhile True:\n    open({str(sign)!r}, 'a').write('x'); time.sleep(0.05)"),
-            tmp_path / "log", timeout_s=1.0,
+            tmp_path / "log", timeout_s=3.0,
         )  # fmt: skip
-    assert time.monotonic() - began < 30
     at_end = sign.stat().st_size
     time.sleep(0.3)
     assert sign.stat().st_size == at_end

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from seisloom.cli import app
 from seisloom.errors import WorkspaceError
 from seisloom.storage import Storage
+from tests.job_workers import PATIENCE_S, until
 from tests.jobs import objects
 from tests.object_stores import BUCKET, NewWorkspace, s3_client
 from tests.web_support import serving
@@ -171,10 +172,8 @@ def test_the_app_on_a_bucket(object_store: NewWorkspace) -> None:
         made = api.post("/jobs/correlation", json=wanted)
         assert made.status_code == 201, made.text
         where = f"/jobs/{made.json()['id']}"
-        until = time.monotonic() + 90
-        while (state := api.get(where).json()["state"]) in ("waiting", "running") and time.monotonic() < until:
-            time.sleep(0.1)
-        assert state == "done"
+        until(lambda: api.get(where).json()["state"] not in ("waiting", "running"), "the job")
+        assert api.get(where).json()["state"] == "done"
         picture = api.get(f"{where}/figures/record-section.png", params={"method": "pws"})
         assert picture.content.startswith(b"\x89PNG")
         with zipfile.ZipFile(io.BytesIO(api.get(f"{where}/archive").content)) as archive:
@@ -203,11 +202,8 @@ def test_daemons_end_with_the_tests(signal_number: int, tmp_path: Path) -> None:
     daemons = _daemons(tmp_path)
     assert len(daemons) == 3
     process.send_signal(signal_number)
-    process.wait(20)
-    until = time.monotonic() + 10
-    while _daemons(tmp_path) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert _daemons(tmp_path) == []
+    process.wait(PATIENCE_S)
+    until(lambda: not _daemons(tmp_path), "the end of the daemons")
 
 
 def _daemons(folder: Path) -> list[int]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -21,7 +22,8 @@ from seisloom.jobs import AssociationRequest, Board, read_request
 from seisloom.stations import read_sites
 from seisloom.storage import Storage
 from tests.association_job import REGION_OPTION, Prepared, prepared
-from tests.web_support import Serving, serving
+from tests.browser import expect, fits, soon
+from tests.web_support import Serving, job_of_address, map_at_rest, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -64,14 +66,6 @@ def catalogue_of(workspace: Path, job_id: str) -> Path:
     return workspace / str(job.result["folder"])
 
 
-def expect(locator: Locator) -> Any:
-    """Assertions that wait, long enough for a busy machine."""
-    from playwright.sync_api import expect as of
-
-    of.set_options(timeout=20_000)
-    return of(locator)
-
-
 def send(page: Page, kind: str, path: Path) -> None:
     """Send a file from this computer."""
     page.locator(f"input[data-kind={kind}]").set_input_files(path)
@@ -89,10 +83,6 @@ def row(page: Page, number: int) -> Locator:
     return page.locator(f".ag-center-cols-container [row-id='{number}']")
 
 
-def job_in(page: Page) -> str:
-    return page.url.partition("job=")[2].partition("&")[0]
-
-
 def fill_in(page: Page, prepared: Prepared, kinds: Sequence[str], name: str) -> None:
     """Files, region and name of a job."""
     for kind in kinds:
@@ -105,10 +95,10 @@ def fill_in(page: Page, prepared: Prepared, kinds: Sequence[str], name: str) -> 
 
 def asked_of(page: Page, workspace: Path) -> tuple[str, AssociationRequest]:
     """The job that the page has gone on to."""
-    page.wait_for_url("**/catalogue?job=*")
-    asked = read_request(Storage(workspace), job_in(page))
+    job_id = job_of_address(page)
+    asked = read_request(Storage(workspace), job_id)
     assert isinstance(asked, AssociationRequest)
-    return job_in(page), asked
+    return job_id, asked
 
 
 def test_from_picks_to_events_without_training(page: Page, served: tuple[Serving, Path], prepared: Prepared) -> None:
@@ -183,7 +173,7 @@ def look_at_verdicts(page: Page, catalog: Catalog) -> None:
     expect(chosen).to_have_value(f"{limit:.5f}")
     chosen.select_option("0.1")
     expect(count(page)).to_contain_text(f"{(events['false_probability'] <= 0.1).sum()}")
-    assert "max_false=0.1" in page.url
+    expect(page).to_have_url(re.compile(r"max_false=0\.1(&|$)"))
 
 
 def test_from_picks_to_events_by_a_network(page: Page, served: tuple[Serving, Path], prepared: Prepared) -> None:
@@ -245,16 +235,16 @@ def test_an_event(page: Page, finished: tuple[str, str, Path]) -> None:
     image = panel.locator("img")
     expect(image).to_be_visible()
     page.wait_for_function("() => document.querySelector('.ct-event img').naturalWidth > 100")
-    assert f"job={job_id}" in page.url
-    assert "event=2" in page.url
+    expect(page).to_have_url(re.compile(f"job={job_id}&event=2"))
 
     panel.get_by_role("button", name="Next event").click()
     expect(panel.get_by_role("heading")).to_have_text("Event 3")
+    expect(page).to_have_url(re.compile("event=3"))
     page.reload()
     expect(panel.get_by_role("heading")).to_have_text("Event 3")
     page.keyboard.press("Escape")
     expect(page.locator(".ct-report")).to_be_visible()
-    assert "event=" not in page.url
+    expect(page).not_to_have_url(re.compile("event="))
 
     # With the keyboard.
     row(page, 1).locator("[col-id=time]").click()
@@ -262,6 +252,18 @@ def test_an_event(page: Page, finished: tuple[str, str, Path]) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(panel.get_by_role("heading")).to_have_text("Event 3")
+
+
+def marks_on_map(page: Page, layer: str) -> list[str]:
+    """The ids of what a layer of the map shows."""
+    found: list[str] = page.evaluate(
+        """(layer) => {
+          const map = getElement(Number(document.querySelector(".sl-map.leaflet-container").id.slice(1)));
+          return (map.marks.layers.get(layer)?.marks ?? []).map((mark) => mark.id);
+        }""",
+        layer,
+    )
+    return found
 
 
 def on_map(page: Page, number: int) -> tuple[float, float]:
@@ -284,19 +286,14 @@ def test_an_event_on_the_map(page: Page, finished: tuple[str, str, Path]) -> Non
     events = read_catalog(folder).events
     page.goto(f"{address}?job={job_id}")
     expect(count(page)).to_have_text(f"{len(events)} events")
-    page.wait_for_timeout(500)
-    number = int(
-        events.sort_values("longitude").iloc[3]["event_id"]
-    )  # in the west, where nothing stands before the map
+    # In the west, where nothing stands before the map.
+    number = int(events.sort_values("longitude").iloc[3]["event_id"])
+    soon(page, lambda page: len(marks_on_map(page, "events")), len(events))
+    map_at_rest(page)
     page.mouse.click(*on_map(page, number))
     expect(page.locator(".ct-event").get_by_role("heading")).to_have_text(f"Event {number}")
-    lines = page.evaluate(
-        """() => {
-          const map = getElement(Number(document.querySelector(".sl-map.leaflet-container").id.slice(1)));
-          return ["ellipse", "rays"].map((layer) => map.marks.layers.get(layer).marks.length);
-        }"""
-    )
-    assert lines == [72, events.set_index("event_id").loc[number, "n_stations"]]
+    soon(page, lambda page: len(marks_on_map(page, "ellipse")), 72)
+    soon(page, lambda page: len(marks_on_map(page, "rays")), events.set_index("event_id").loc[number, "n_stations"])
 
 
 def test_filters_act_on_table_map_and_downloads(page: Page, finished: tuple[str, str, Path]) -> None:
@@ -310,20 +307,14 @@ def test_filters_act_on_table_map_and_downloads(page: Page, finished: tuple[str,
     assert 0 < len(kept) < len(events)
     words = f"{len(kept)} of {len(events)} events"
     expect(count(page)).to_have_text(words)
-    shown = page.evaluate(
-        """() => {
-          const map = getElement(Number(document.querySelector(".sl-map.leaflet-container").id.slice(1)));
-          return map.marks.layers.get("events").marks.map((mark) => Number(mark.id.slice(6)));
-        }"""
-    )
-    assert sorted(shown) == kept["event_id"].tolist()
+    soon(page, lambda page: set(marks_on_map(page, "events")), {f"event {number}" for number in kept["event_id"]})
     page.get_by_role("button", name="Download").click()
     with page.expect_download() as download:
         page.get_by_text("Events", exact=True).last.click()
     csv = pd.read_csv(download.value.path())
     assert csv["event_id"].tolist() == kept["event_id"].tolist()
 
-    assert "min_picks=14" in page.url
+    expect(page).to_have_url(re.compile("min_picks=14.*quality=|quality=.*min_picks=14"))
     page.reload()
     expect(count(page)).to_have_text(words)
     expect(page.get_by_label("Fewest picks", exact=True).last).to_have_value("14")
@@ -371,6 +362,7 @@ def test_the_example_and_its_region(page: Page, served: tuple[Serving, Path]) ->
     expect(page.get_by_label("Training, minutes")).to_have_value("0.7")
 
     page.get_by_role("button", name="Draw on the map").click()
+    page.locator(".sl-map-cover").wait_for()
     box = page.locator(".sl-map").bounding_box()
     assert box
     page.mouse.move(box["x"] + 200, box["y"] + 150)
@@ -379,6 +371,7 @@ def test_the_example_and_its_region(page: Page, served: tuple[Serving, Path]) ->
     page.mouse.up()
     south, north = (page.get_by_label(side, exact=True) for side in ("South", "North"))
     expect(south).not_to_have_value("")
+    expect(north).not_to_have_value("")
     assert float(south.input_value()) < float(north.input_value())
 
 
@@ -387,7 +380,7 @@ def test_on_a_phone(phone: Page, finished: tuple[str, str, Path]) -> None:
     phone.goto(f"{address}?job={job_id}&event=2")
     panel = phone.locator(".ct-event")
     expect(panel.get_by_role("heading")).to_have_text("Event 2")
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    fits(phone)
     upper, lower = phone.locator(".sl-map").bounding_box(), panel.bounding_box()
     assert upper
     assert lower

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -15,8 +16,9 @@ from obspy.core.inventory import Channel, Equipment, Network, Site, Station
 
 from seisloom.stations import CODES, CSV_NAMES, parse_stations
 from seisloom.waveforms import ChannelQuery, open_source
+from tests.browser import expect, fits, soon
 from tests.fdsn_server import Fault, FdsnServer
-from tests.web_support import serving
+from tests.web_support import map_at_rest, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -80,7 +82,7 @@ def query(page: Page, words: str) -> None:
 
 
 def sides(page: Page) -> list[float]:
-    return [float(field(page, name).input_value()) for name in ("West", "South", "East", "North")]
+    return [float(field(page, name).input_value() or "nan") for name in ("West", "South", "East", "North")]
 
 
 def on_map(page: Page, latitude: float, longitude: float) -> tuple[float, float]:
@@ -98,31 +100,28 @@ def on_map(page: Page, latitude: float, longitude: float) -> tuple[float, float]
     return where["x"], where["y"]
 
 
-def still(page: Page) -> None:
-    """Wait until the map has come to rest."""
-    page.evaluate("() => { window.lastView = null; }")
-    page.wait_for_function(
-        """() => {
-            const map = getElement(document.querySelector('.sl-map').id.slice(1)).map;
-            const [now, before] = [JSON.stringify([map.getCenter(), map.getZoom()]), window.lastView];
-            window.lastView = now;
-            return now === before && !map._animatingZoom && !map._panAnim?._inProgress;
-        }""",
-        polling=200,
+def in_view(page: Page, *places: tuple[float, float]) -> bool:
+    """Whether the map shows these places (latitude, longitude), each to the east of the one before."""
+    frame = page.locator(".sl-map").bounding_box()
+    assert frame
+    at = [on_map(page, *place) for place in places]
+    return at == sorted(at) and all(
+        0 < x - frame["x"] < frame["width"] and 0 < y - frame["y"] < frame["height"] for x, y in at
     )
 
 
 def look(page: Page, latitude: float, longitude: float, zoom: float) -> None:
-    still(page)
+    map_at_rest(page)
     page.evaluate(
         "([...at]) => getElement(document.querySelector('.sl-map').id.slice(1)).map.setView(at.slice(0, 2), at[2], {animate: false})",
         [latitude, longitude, zoom],
     )
-    still(page)
+    map_at_rest(page)
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With the mouse from one place of the map to another (latitude, longitude)."""
+    """Draw a rectangle with the mouse from one place of the map to another (latitude, longitude)."""
+    page.locator(".sl-map-cover").wait_for()
     page.mouse.move(*on_map(page, *start))
     page.mouse.down()
     page.mouse.move(*on_map(page, *((a + b) / 2 for a, b in zip(start, end, strict=True))))
@@ -133,6 +132,10 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
 def rows(page: Page) -> list[str]:
     """Stations of the rows that the table shows."""
     return page.locator(".ag-center-cols-container [col-id=station]").all_inner_texts()
+
+
+def query_in_address(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
 def selected_on_map(page: Page) -> list[str]:
@@ -163,14 +166,15 @@ def test_the_whole_way(page: Page, app: str, centre: FdsnServer) -> None:
     look(page, 42, 13, 6)
     page.get_by_role("button", name="Draw a rectangle").click()
     drag(page, (44.0, 11.0), (40.0, 15.0))
-    page.wait_for_function("() => document.querySelector('[aria-label=North]').value !== ''")
-    assert sides(page) == pytest.approx([11.0, 40.0, 15.0, 44.0], abs=0.05)
+    drawn = pytest.approx([11.0, 40.0, 15.0, 44.0], abs=0.05)
+    soon(page, sides, drawn)
     query(page, "Found 2 channels at 2 stations")
-    assert rows(page) == ["ROMA", "AQUI"]
-    asked = parse_qs(urlsplit(page.url).query)
-    assert asked["source"] == [f"fdsn:{centre.url}"]
-    assert (asked["channel"], asked["start"]) == (["BHZ"], ["2019-02-03"])
-    assert float(asked["west"][0]) == pytest.approx(11.0, abs=0.05)
+    soon(page, rows, ["ROMA", "AQUI"])
+    expect(page).to_have_url(re.compile("west="))
+    asked = query_in_address(page)
+    assert asked["source"] == f"fdsn:{centre.url}"
+    assert (asked["channel"], asked["start"]) == ("BHZ", "2019-02-03")
+    assert float(asked["west"]) == pytest.approx(11.0, abs=0.05)
 
     page.get_by_role("button", name="Select All").click()
     page.get_by_role("button", name="Save Selected (2)").click()
@@ -189,11 +193,12 @@ def test_the_whole_way(page: Page, app: str, centre: FdsnServer) -> None:
     got = parse_stations(text, "download").sort_values(CODES, ignore_index=True)
     pd.testing.assert_frame_equal(got, expected.sort_values(CODES, ignore_index=True))
 
-    # Reloading keeps the query, the check marks and what is saved.
+    # Reloading keeps the query, the check marks (once the browser has them) and what is saved.
+    page.wait_for_function("() => JSON.parse(sessionStorage.getItem('seisloom.table'))?.chosen.length === 2")
     page.reload()
     status(page, "Found 2 channels at 2 stations")
-    assert sides(page) == pytest.approx([11.0, 40.0, 15.0, 44.0], abs=0.05)
-    assert field(page, "Address of an FDSN service").input_value() == centre.url
+    soon(page, sides, drawn)
+    expect(field(page, "Address of an FDSN service")).to_have_value(centre.url)
     page.get_by_role("button", name="Save Selected (2)").wait_for()
     page.locator(".sl-number", has_text="2").wait_for()
 
@@ -212,19 +217,12 @@ def test_typed_rectangle_across_the_date_line(page: Page, app: str, centre: Fdsn
     page.wait_for_function(
         "() => getElement(document.querySelector('.sl-map').id.slice(1)).box.box?.join() === '179,-20,-170,-10'"
     )
-    still(page)
-    x, y = on_map(page, -15, 184.5)  # the middle of the rectangle is in view
-    frame = page.locator(".sl-map").bounding_box()
-    assert frame
-    assert frame["x"] < x < frame["x"] + frame["width"]
-    assert frame["y"] < y < frame["y"] + frame["height"]
+    soon(page, lambda page: in_view(page, (-15, 184.5)), True)  # the middle of the rectangle
     query(page, "Found 6 channels at 3 stations")
-    assert sorted(set(rows(page))) == ["APIA", "LAUC", "TAVE"]
-    still(page)
-    places = [on_map(page, *PLACES[key]) for key in (("FJ", "LAUC"), ("FJ", "TAVE"), ("SA", "APIA"))]
-    xs = [x for x, _ in places]
-    assert xs == sorted(xs)  # from west to east, none on the other side of the map
-    assert frame["x"] < xs[0] < xs[2] < frame["x"] + frame["width"]
+    soon(page, lambda page: sorted(set(rows(page))), ["APIA", "LAUC", "TAVE"])
+    # From west to east, none on the other side of the map.
+    places = [PLACES[key] for key in (("FJ", "LAUC"), ("FJ", "TAVE"), ("SA", "APIA"))]
+    soon(page, lambda page: in_view(page, *places), True)
 
 
 def test_rectangle_drawn_across_the_date_line(page: Page, app: str, centre: FdsnServer) -> None:
@@ -233,34 +231,33 @@ def test_rectangle_drawn_across_the_date_line(page: Page, app: str, centre: Fdsn
     look(page, -15, 180, 5)
     page.get_by_role("button", name="Draw on the map").click()
     drag(page, (-19.0, 179.0), (-12.0, 189.0))
-    page.wait_for_function("() => document.querySelector('[aria-label=North]').value !== ''")
-    assert sides(page) == pytest.approx([179.0, -19.0, -171.0, -12.0], abs=0.1)
+    soon(page, sides, pytest.approx([179.0, -19.0, -171.0, -12.0], abs=0.1))
     query(page, "Found 6 channels at 3 stations")
     page.get_by_role("button", name="No rectangle").click()
-    assert field(page, "West").input_value() == ""
+    expect(field(page, "West")).to_have_value("")
     query(page, "Found 12 channels")
 
 
 def test_map_and_table_follow_each_other(page: Page, app: str, centre: FdsnServer) -> None:
     page.goto(address(app, centre, network="IT"))
     status(page, "Found 4 channels at 2 stations")
-    still(page)
+    map_at_rest(page)
     rome = on_map(page, *PLACES["IT", "ROMA"])
     page.mouse.move(*rome)
     page.locator(".sl-map-tip", has_text="IT.ROMA").wait_for()
     page.wait_for_function("() => document.querySelectorAll('.ag-center-cols-container .sl-row-lit').length === 2")
     page.locator(".ag-center-cols-container [row-index='2']").hover()
     page.wait_for_function("() => document.querySelectorAll('.sl-map-tip').length === 0")
-    assert highlighted_on_map(page) == ["IT.AQUI"]
+    soon(page, highlighted_on_map, ["IT.AQUI"])
     page.locator(".ag-pinned-left-cols-container [row-index='0'] input").check()
     page.get_by_text("4 rows, 1 selected").wait_for()
-    assert selected_on_map(page) == ["IT.ROMA"]
+    soon(page, selected_on_map, ["IT.ROMA"])
 
     page.mouse.click(*rome)
     popup = page.locator(".sl-map-popup")
     popup.get_by_text("41.9000° N, 12.5000° E").wait_for()
     for words in ("IT.ROMA", "00.BHN", "20 Hz", "2018-01-01", "=STS-2"):
-        assert words in popup.inner_text()
+        expect(popup).to_contain_text(words)
     page.keyboard.press("Escape")
     popup.wait_for(state="detached")
 
@@ -273,8 +270,8 @@ def test_the_table_by_keyboard(page: Page, app: str, centre: FdsnServer) -> None
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
     page.get_by_text("4 rows, 1 selected").wait_for()
-    assert selected_on_map(page) == ["IT.AQUI"]
-    assert highlighted_on_map(page) == ["IT.AQUI"]
+    soon(page, selected_on_map, ["IT.AQUI"])
+    soon(page, highlighted_on_map, ["IT.AQUI"])
     page.keyboard.press("Enter")
     page.locator(".sl-map-popup", has_text="IT.AQUI").wait_for()
 
@@ -283,20 +280,17 @@ def test_the_table_is_light_or_dark_with_the_page(page: Page, app: str, centre: 
     page.goto(address(app, centre))
     status(page, "Found 12 channels")
 
-    def scheme() -> str:
-        # What draws check marks, scroll bars and fields of the table.
-        return str(page.locator(".ag-root-wrapper").evaluate("element => getComputedStyle(element).colorScheme"))
-
-    assert scheme() == "light"
+    # What draws check marks, scroll bars and fields of the table.
+    table = page.locator(".ag-root-wrapper")
+    expect(table).to_have_css("color-scheme", "light")
     page.get_by_role("button", name="Light or dark").click()
-    page.wait_for_function("() => document.body.dataset.agThemeMode === 'dark'")
-    assert scheme() == "dark"
+    expect(table).to_have_css("color-scheme", "dark")
 
 
 def test_a_popup_selects_and_shows_names_as_text(page: Page, app: str, centre: FdsnServer) -> None:
     page.goto(address(app, centre, network="IT"))
     status(page, "Found 4 channels")
-    still(page)
+    map_at_rest(page)
     page.mouse.click(*on_map(page, *PLACES["IT", "AQUI"]))
     page.locator(".sl-map-popup", has_text=HOSTILE).wait_for()
     page.get_by_role("button", name="Select its channels").click()
@@ -313,7 +307,7 @@ def test_select_all_takes_what_is_filtered(page: Page, app: str, centre: FdsnSer
     page.get_by_text("6 of 12 rows").wait_for()
     page.get_by_role("button", name="Select All").click()
     page.get_by_text("6 of 12 rows, 6 selected").wait_for()
-    assert selected_on_map(page) == ["FJ.LAUC", "FJ.SUVA", "FJ.TAVE"]
+    soon(page, selected_on_map, ["FJ.LAUC", "FJ.SUVA", "FJ.TAVE"])
     page.get_by_role("button", name="Select None").click()
     page.get_by_text("6 of 12 rows, 0 selected").wait_for()
 
@@ -322,7 +316,9 @@ def test_legend_hides_networks(page: Page, app: str, centre: FdsnServer) -> None
     page.goto(address(app, centre))
     status(page, "Found 12 channels")
     legend = page.locator(".sl-map-legend button")
-    assert [text.split() for text in legend.all_inner_texts()] == [["FJ", "3"], ["IT", "2"], ["SA", "1"]]
+    expect(legend).to_have_text(
+        [re.compile(rf"{name}\s*{number}") for name, number in (("FJ", 3), ("IT", 2), ("SA", 1))]
+    )
     legend.nth(1).focus()
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelectorAll('.sl-map-legend [aria-pressed=false]').length === 1")
@@ -381,7 +377,7 @@ def test_faults_stand_beside_their_fields(page: Page, app: str) -> None:
         field(page, name).fill(text)
         page.locator(".q-field", has=field(page, name)).get_by_text(words).wait_for()
     query(page, "Some fields cannot be used")
-    assert "91" not in page.url
+    assert query_in_address(page) == {"source": "demo"}  # nothing was asked
     for name in ("Station", "North"):
         field(page, name).fill("")
     field(page, "From").fill("2020-01-01")
@@ -399,21 +395,23 @@ def test_the_source_speaks(page: Page, app: str, centre: FdsnServer) -> None:
     field(page, "Network").fill("QQ")
     query(page, "The query failed")
     page.locator(".sl-table-empty", has_text="403").wait_for()
-    assert page.get_by_role("button", name="Select All").is_disabled()
+    expect(page.get_by_role("button", name="Select All")).to_be_disabled()
 
 
 def test_a_query_can_be_cancelled(page: Page, app: str, centre: FdsnServer) -> None:
-    centre.faults.append(Fault(match="network=SA", delay_s=5.0))
+    held = Event()
+    centre.faults.append(Fault(match="network=SA", held=held))
     page.goto(address(app, centre, network="FJ"))
     status(page, "Found 6 channels")
     field(page, "Network").fill("SA")
     field(page, "Network").press("Enter")
     page.get_by_role("button", name="Cancel").click()
     status(page, "Cancelled")
-    assert len(rows(page)) == 6  # what was found before stays
-    assert not page.locator(".sl-table-empty").is_visible()
-    assert page.get_by_role("button", name="Cancel").is_disabled()
-    assert page.get_by_role("button", name="Query").is_enabled()
+    held.set()
+    soon(page, lambda page: len(rows(page)), 6)  # what was found before stays
+    expect(page.locator(".sl-table-empty")).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel")).to_be_disabled()
+    expect(page.get_by_role("button", name="Query")).to_be_enabled()
 
 
 @pytest.mark.page_faults("status of 409")
@@ -451,17 +449,21 @@ def test_base_map_needs_no_network(page: Page, app: str) -> None:
     page.goto(app)
     page.get_by_text("No stations yet").wait_for()
     look(page, 41, 14, 7)
-    page.wait_for_timeout(1000)
-    assert "/api/basemap/coarse" in asked
-    assert "/api/basemap/fine/9/6" in asked
-    colours: list[Any] = page.evaluate(
+    soon(page, lambda _: {"/api/basemap/coarse", "/api/basemap/fine/9/6"} <= set(asked), True)
+    soon(page, colours_of_land_and_sea, [[251, 250, 247], [233, 239, 244]])
+    expect(page.get_by_role("button", name="Online map")).to_have_attribute("aria-pressed", "false")
+
+
+def colours_of_land_and_sea(page: Page) -> list[list[int]]:
+    """Red, green and blue of the base map at a place in Italy and at one beside it."""
+    found: list[list[int]] = page.evaluate(
         """() => {
             const canvas = document.querySelector('.leaflet-base-pane canvas');
             const map = getElement(document.querySelector('.sl-map').id.slice(1)).map;
             const [ratio, corner] = [devicePixelRatio, L => map.latLngToLayerPoint(L)];
             const at = (place) => {
                 const point = corner(place), min = L_min(canvas);
-                return [...canvas.getContext('2d').getImageData((point.x - min.x) * ratio, (point.y - min.y) * ratio, 1, 1).data];
+                return [...canvas.getContext('2d').getImageData((point.x - min.x) * ratio, (point.y - min.y) * ratio, 1, 1).data.slice(0, 3)];
             };
             function L_min(element) {
                 const matrix = new DOMMatrix(getComputedStyle(element).transform);
@@ -470,10 +472,7 @@ def test_base_map_needs_no_network(page: Page, app: str) -> None:
             return [at([41.2, 15.0]), at([40.0, 12.5])];
         }"""
     )
-    land, sea = colours
-    assert land[:3] == [251, 250, 247]
-    assert sea[:3] == [233, 239, 244]
-    assert page.get_by_role("button", name="Online map").get_attribute("aria-pressed") == "false"
+    return found
 
 
 @pytest.mark.page_faults("tile.openstreetmap.org", "ERR_", "Failed to load resource")
@@ -484,17 +483,17 @@ def test_online_tiles_are_a_switch_that_the_browser_remembers(page: Page, app: s
     page.get_by_text("the online map does not answer").wait_for()
     page.reload()
     page.get_by_text("OpenStreetMap", exact=True).wait_for()
-    assert page.get_by_role("button", name="Online map").get_attribute("aria-pressed") == "true"
-    assert page.locator(".leaflet-base-pane canvas").is_visible()
+    expect(page.get_by_role("button", name="Online map")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".leaflet-base-pane canvas")).to_be_visible()
 
 
 def test_on_a_phone(phone: Page, app: str) -> None:
     phone.goto(app)
     phone.get_by_text("No stations yet").wait_for()
     query(phone, "Found 12 channels at 12 stations")
-    assert phone.evaluate("() => document.documentElement.scrollWidth") == 390
+    fits(phone)
     phone.wait_for_function("() => document.querySelector('.sl-map').getBoundingClientRect().top < 120")
-    still(phone)
+    map_at_rest(phone)
     frame = phone.locator(".sl-map").bounding_box()
     assert frame
     assert frame["height"] == pytest.approx(0.45 * 844, abs=10)

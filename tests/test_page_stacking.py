@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -18,12 +17,13 @@ from seisloom.noise.archive import open_correlations
 from seisloom.noise.select import select_pair
 from seisloom.noise.stacking import stack_correlations, stacked
 from seisloom.storage import Storage
+from tests.browser import expect, fits, soon
 from tests.correlation_jobs import finish_days, put_job
 from tests.jobs import channel_table, command
-from tests.web_support import serving
+from tests.web_support import map_at_rest, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 DAYS = 30
 IMAGE = ".sl-picture-paper img"
@@ -69,8 +69,8 @@ def settled(page: Page) -> Locator:
 
 
 def shown(page: Page) -> dict[str, str]:
-    """The parameters in the address of the page."""
-    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+    """The parameters in the address of the page, which it has written there before it draws what they say."""
+    return {name: values[0] for name, values in parse_qs(page.evaluate("location.search.slice(1)")).items()}
 
 
 def pair_is(page: Page, pair: str) -> None:
@@ -163,25 +163,24 @@ def test_the_picture_follows_the_settings(page: Page, app: str, workspace: Path)
     assert shown(page) == expected
     page.reload()
     drawn(page, method="acf", lag="15", set="exponent%3D0.5")
-    assert page.get_by_label("Pass band", exact=True).input_value() == "0.2,0.8"
-    assert page.get_by_role("button", name="More · 1 set").is_visible()
+    expect(page.get_by_label("Pass band", exact=True)).to_have_value("0.2,0.8")
+    expect(page.get_by_role("button", name="More · 1 set")).to_be_visible()
 
 
 def test_the_old_picture_stays_until_the_new_one_is_there(page: Page, app: str) -> None:
     page.goto(f"{app}/stacking?job=done&view=record-section")
     before = settled(page).get_attribute("src")
-
-    def late(route: Any) -> None:
-        time.sleep(0.7)
-        route.continue_()
-
-    page.route("**/record-section.png*method=nroot*", late)
+    assert before
+    held: list[Route] = []
+    page.route("**/record-section.png*method=nroot*", lambda route: held.append(route))
     choose(page, "Stack", "nroot")
     page.locator(".sl-picture-stale").wait_for()
-    assert page.locator(IMAGE).get_attribute("src") == before
+    expect(page.locator(IMAGE)).to_have_attribute("src", before)
+    for route in held:
+        route.continue_()
     drawn(page, method="nroot")
-    assert page.locator(IMAGE).get_attribute("src") != before
-    assert not page.locator(".sl-picture-stale").count()
+    expect(page.locator(IMAGE)).not_to_have_attribute("src", before)
+    expect(page.locator(".sl-picture-stale")).to_have_count(0)
 
 
 def test_ratios_come_after_the_picture(page: Page, app: str, workspace: Path) -> None:
@@ -190,11 +189,11 @@ def test_ratios_come_after_the_picture(page: Page, app: str, workspace: Path) ->
     page.goto(f"{app}/stacking?job=unseen&view=correlogram&pair=XX.S01..MHZ_XX.S02..MHZ")
     settled(page)
     cells = ".ag-center-cols-container [col-id=snr]"
-    page.wait_for_function(f"() => [...document.querySelectorAll('{cells}')].some((cell) => cell.innerText)")
     data = open_correlations(workspace / "processed" / "unseen")
     expected = stacked(data, "linear")["snr"].values[:, 0]
+    expect(page.locator(cells)).to_have_text([re.compile(r"\d")] * len(expected))
     np.testing.assert_allclose([float(text) for text in page.locator(cells).all_inner_texts()], expected, atol=0.05)
-    assert page.locator(".ag-row-selected [col-id=label]").inner_text() == "XX.S01 – XX.S02"
+    expect(page.locator(".ag-row-selected [col-id=label]")).to_have_text("XX.S01 – XX.S02")
 
 
 def test_a_row_of_the_table_is_a_pair(page: Page, app: str) -> None:
@@ -234,17 +233,17 @@ def test_two_stations_or_a_line_on_the_map_are_a_pair(page: Page, app: str, work
     page.goto(f"{app}/stacking?job=done&view=correlogram")
     settled(page)
     places = channel_table(5)
+    map_at_rest(page)
     at = [page.evaluate(_POINT, [row.latitude, row.longitude]) for row in places.itertuples()]
     page.mouse.click(*at[3])
     page.get_by_text("XX.S03: click the other station of the pair.").wait_for()
     page.mouse.click(*at[1])
     # The station that was clicked first is the first of the pair.
     pair_is(page, "XX.S03..MHZ_XX.S01..MHZ")
-    assert page.locator(".ag-row-selected").first.inner_text().startswith("XX.S01 – XX.S03")
+    expect(page.locator(".ag-row-selected").first).to_contain_text("XX.S01 – XX.S03")
     # All stations stand on one line: a click between two neighbours is on the line of the topmost pair there.
     page.mouse.click((at[0][0] + at[1][0]) / 2, (at[0][1] + at[1][1]) / 2)
-    page.wait_for_function("() => !location.search.includes('XX.S03..MHZ_XX.S01..MHZ')")
-    assert shown(page)["pair"].startswith("XX.S00..MHZ_")
+    soon(page, lambda page: shown(page)["pair"].startswith("XX.S00..MHZ_"), True)
 
 
 def test_the_virtual_shot_of_a_station(page: Page, app: str) -> None:
@@ -253,18 +252,20 @@ def test_the_virtual_shot_of_a_station(page: Page, app: str) -> None:
     page.get_by_role("tab", name="Virtual shot").click()
     drawn(page, station="XX.S01")
     row = channel_table(5).iloc[2]
+    map_at_rest(page)
     page.mouse.click(*page.evaluate(_POINT, [row.latitude, row.longitude]))
     address = drawn(page, station="XX.S02")
     assert "virtual-shot.png" in address
-    assert page.get_by_role("combobox", name="Source").input_value() == "XX.S02"
+    expect(page.get_by_role("combobox", name="Source")).to_have_value("XX.S02")
 
 
 def test_python_that_draws_it(page: Page, app: str) -> None:
     page.goto(f"{app}/stacking?job=done&pair=XX.S00_XX.S01&method=nroot&set=root=3")
     settled(page)
     page.get_by_role("button", name="Python").click()
-    code = page.locator(".st-code code").inner_text()
-    assert "stacked(days, 'nroot', root=3.0)" in code
+    shown_code = page.locator(".st-code code")
+    expect(shown_code).to_contain_text("stacked(days, 'nroot', root=3.0)")
+    code = shown_code.inner_text()
     compile(code, "snippet", "exec")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
@@ -278,10 +279,10 @@ def test_faults_stand_with_their_field(page: Page, app: str) -> None:
     settled(page)
     set_field(page, "Pass band", "3,1")
     page.get_by_text("use 0 < low < high < 2 Hz").wait_for()
-    assert page.locator(".q-field--error").filter(has_text="Pass band").count() == 1
+    expect(page.locator(".q-field--error").filter(has_text="Pass band")).to_have_count(1)
     set_field(page, "Pass band", "0.1,0.5")
     drawn(page, band="0.1%2C0.5")
-    assert not page.locator(".q-field--error").count()
+    expect(page.locator(".q-field--error")).to_have_count(0)
 
 
 @pytest.mark.page_faults("status of 404")
@@ -331,8 +332,7 @@ def test_a_stored_stack_can_be_chosen(page: Page, app: str, workspace: Path) -> 
 def test_on_a_phone(phone: Page, app: str) -> None:
     phone.goto(f"{app}/stacking?job=done&pair=XX.S00_XX.S01")
     image = settled(phone)
-    wide = phone.evaluate("() => document.documentElement.scrollWidth")
-    assert wide <= 390
+    fits(phone)
     box = image.bounding_box()
     assert box
     assert box["width"] == pytest.approx(480, abs=2)  # wide enough to be read; it scrolls by itself

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from seisloom.waveforms.local import sds_path
 from seisloom.waveforms.synthetic import SyntheticSource
 from seisloom.waveforms.synthetic.dataset import write_mseed
 from seisloom.waveforms.synthetic.quakes import quakes_of
+from tests.job_workers import PATIENCE_S, until
 from tests.jobs import command
 
 START = pd.Timestamp("2024-03-01T03:00").value
@@ -113,12 +113,9 @@ def test_an_interrupted_run_says_so_and_goes_on(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "seisloom", *words], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     )
-    limit = time.monotonic() + 100
-    while not (done := list(tmp_path.glob("out/picking/*/*.json"))) and time.monotonic() < limit:
-        time.sleep(0.01)
+    until(lambda: list(tmp_path.glob("out/picking/*/*.json")), "the first channel")
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert done
+    _, said = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130, said
     assert "the same command continues where it stopped" in said
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/picking/*/*.json")}

@@ -289,10 +289,9 @@ def test_ends_when_it_learns_nothing_more(tmp_path: Path) -> None:
 
 def test_ends_when_its_time_is_over(tmp_path: Path) -> None:
     settings = TrainSettings(n_epochs=10_000, batch_picks=400, max_minutes=1.5 / 60)
-    began = time.perf_counter()
     trained = train(model(), easy_source(), settings, tmp_path)
     assert trained.ended.endswith("minutes are over")
-    assert time.perf_counter() - began < 15  # one epoch takes about half a second
+    assert len(trained.history) < 100  # one epoch takes about half a second
     assert trained.history["learning_rate"].iloc[-1] < 0.5 * settings.learning_rate
 
 

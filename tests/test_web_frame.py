@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from seisloom.jobs import Board, submit
 from seisloom.storage import Storage
 from seisloom.web.layout import STEPS
+from tests.browser import expect, fits
 from tests.job_workers import tiny_request
 from tests.web_support import Serving, serving
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 PATHS = [step[0] for step in STEPS]
 LEAST_TOUCH_PX = 40
+LONG_MS = 90_000
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,8 @@ def server(workspace: Path) -> Iterator[Serving]:
 def test_every_step_can_be_seen_and_tapped_on_a_phone(phone: Page, server: Serving, path: str) -> None:
     phone.goto(server.url + path)
     steps = phone.locator("nav[aria-label=Steps] a")
-    steps.nth(len(PATHS) - 1).wait_for()
+    expect(steps).to_have_count(len(PATHS))
+    fits(phone)
     boxes = [steps.nth(i).bounding_box() for i in range(steps.count())]
     assert len(boxes) == len(PATHS)
     right = 0.0
@@ -52,7 +56,6 @@ def test_every_step_can_be_seen_and_tapped_on_a_phone(phone: Page, server: Servi
     assert tool
     assert right <= tool["x"]
     assert tool["x"] + tool["width"] <= 390
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390  # nothing sticks out
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -60,17 +63,12 @@ def test_pages_have_names_and_the_step_is_marked(page: Page, server: Serving, pa
     page.goto(server.url + path)
     name = {step[0]: step[1] for step in STEPS}[path]
     page.get_by_label("Steps").get_by_role("link", name=name).wait_for()
-    assert page.title() == f"{name} · seisloom"
-    assert page.locator("[aria-current=page]").inner_text().endswith(name)
+    expect(page).to_have_title(f"{name} · seisloom")
+    expect(page.locator("[aria-current=page]")).to_have_text(re.compile(f"{name}$"))
     assert page.evaluate("document.documentElement.lang").startswith("en")
     icon = page.locator("link[rel~=icon]").first.get_attribute("href") or ""
     answer = page.request.get(server.url + "/" + icon.lstrip("/"))
     assert answer.headers["content-type"].startswith("image/svg")
-
-
-def background(page: Page) -> str:
-    found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    return found
 
 
 def test_light_or_dark_is_remembered(page: Page, server: Serving) -> None:
@@ -78,7 +76,7 @@ def test_light_or_dark_is_remembered(page: Page, server: Serving) -> None:
     page.goto(server.url)
     button = page.get_by_label("Light or dark")
     button.wait_for()
-    assert page.evaluate("document.body.classList.contains('body--light')")
+    page.wait_for_function("document.body.classList.contains('body--light')")
     button.click()
     page.wait_for_function("document.body.classList.contains('body--dark')")
     page.goto(f"{server.url}/stacking")
@@ -103,6 +101,7 @@ def test_the_header_is_readable(page: Page, server: Serving, scheme: str) -> Non
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(server.url)
     page.get_by_label("Light or dark").wait_for()
+    page.wait_for_function("(scheme) => document.body.classList.contains(`body--${scheme}`)", arg=scheme)
     colours = page.evaluate(
         """() => [...document.querySelectorAll('.sl-step, .sl-tool .q-icon, .sl-brand')].map(e => getComputedStyle(e).color)
             .concat(getComputedStyle(document.querySelector('.sl-header')).backgroundColor)"""
@@ -125,10 +124,8 @@ def test_the_content_can_be_reached_by_keyboard_at_once(page: Page, server: Serv
     page.get_by_label("Light or dark").wait_for()
     page.keyboard.press("Tab")
     skip = page.get_by_text("Skip to the content")
-    assert skip.evaluate("e => e === document.activeElement")
-    box = skip.bounding_box()
-    assert box
-    assert box["y"] >= 0
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport(ratio=1)
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.id === 'sl-main'")
 
@@ -141,7 +138,7 @@ def test_running_jobs_are_counted_at_their_step(page: Page, server: Serving, wor
     page.goto(f"{server.url}/stacking")
     badge = page.locator(".sl-count[data-kind=correlation]")
     badge.get_by_text("2 jobs run").wait_for(state="attached")
-    assert page.locator(".sl-count[data-kind=association]").inner_text() == ""
+    expect(page.locator(".sl-count[data-kind=association]")).to_have_text("")
     for job_id in ids:
         board.delete(job_id)
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -155,11 +152,11 @@ def test_a_lost_connection_is_told_and_comes_back(page: Page, tmp_path: Path) ->
         page.get_by_label("Light or dark").wait_for()
         server.process.send_signal(signal.SIGSTOP)  # it hangs
         page.evaluate("window.socket.io.engine.close()")
-        page.locator("#popup[aria-hidden=false]").wait_for(timeout=30_000)
+        page.locator("#popup[aria-hidden=false]").wait_for(timeout=LONG_MS)
         page.wait_for_timeout(2500)
         server.process.send_signal(signal.SIGCONT)
-        page.locator("#popup[aria-hidden=true]").wait_for(state="attached", timeout=30_000)
-        assert page.title() == "Catalogue · seisloom"
+        page.locator("#popup[aria-hidden=true]").wait_for(state="attached", timeout=LONG_MS)
+        expect(page).to_have_title("Catalogue · seisloom")
         page.goto("about:blank")
 
 
@@ -168,7 +165,7 @@ def test_the_login_page(phone: Page, tmp_path: Path) -> None:
     with serving(tmp_path / "workspace", "--no-worker", "--token", "open sesame") as server:
         phone.goto(f"{server.url}/xcor?job=5")
         field = phone.get_by_label("Access token")
-        assert field.evaluate("e => e === document.activeElement")
+        expect(field).to_be_focused()
         field.fill("wrong")
         phone.keyboard.press("Enter")
         phone.get_by_text("This is not the access token.").wait_for()
@@ -179,7 +176,7 @@ def test_the_login_page(phone: Page, tmp_path: Path) -> None:
         phone.get_by_label("Log out").click()  # the page, its scripts and its web socket came through
         phone.wait_for_url("**/login")
         phone.goto(f"{server.url}/stacking")
-        assert "/login?next=%2Fstacking" in phone.url
+        expect(phone).to_have_url(re.compile(r"/login\?next=%2Fstacking"))
 
 
 def test_the_description_of_the_api_without_other_hosts(page: Page, server: Serving) -> None:
@@ -189,5 +186,4 @@ def test_the_description_of_the_api_without_other_hosts(page: Page, server: Serv
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
     shown = page.locator(".live-responses-table .response-col_description .highlight-code").first
-    shown.wait_for()
-    assert "[]" in shown.inner_text()
+    expect(shown).to_contain_text("[]")

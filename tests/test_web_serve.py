@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ import pytest
 from seisloom.errors import InputError
 from seisloom.web.serve import address, listen, needed_token
 from tests.association_job import seisloom
-from tests.job_workers import SPEC, alive, children_of, tiny_request, until
-from tests.web_support import serving
+from tests.job_workers import PATIENCE_S, SPEC, alive, children_of, tiny_request, until
+from tests.web_support import serving, worker_of
 
-TINY = ("--archive", f"tiny={SPEC}", "--source", "tiny", "--threads", "1", "--stale", "60")
+TINY = ("--archive", f"tiny={SPEC}", "--source", "tiny", "--threads", "1", "--stale", "600")
 
 
 def launch(url: str, days: int) -> str:
@@ -38,35 +37,22 @@ def ask(url: str, path: str) -> Any:
     return httpx.get(f"{url}/api{path}", timeout=30.0).json()
 
 
-def worker_of(server: int) -> int:
-    """The process id of the worker of a server."""
-    (worker,) = until(lambda: [pid for pid in children_of(server) if b"\0work\0" in cmdline(pid)], "a worker")
-    return worker
-
-
-def cmdline(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
 def test_a_job_outlives_worker_and_server(tmp_path: Path) -> None:
     days = 40
     with serving(tmp_path / "workspace", *TINY) as server:
         job = launch(server.url, days)
         until(lambda: ask(server.url, f"/jobs/{job}/progress")["days_reported"] >= 2, "two days")
-        worker = worker_of(server.process.pid)
+        worker = worker_of(server)
         os.kill(worker, signal.SIGKILL)
-        # Long before the worker would be taken for dead (--stale 60) another has its job.
-        until(lambda: ask(server.url, f"/jobs/{job}")["attempts"] == 2, "the second attempt", timeout_s=30.0)
-        assert any("another is started" in line for line in server.printed)
-        again = worker_of(server.process.pid)
+        # Long before the worker would be taken for dead (--stale 600) another has its job.
+        until(lambda: ask(server.url, f"/jobs/{job}")["attempts"] == 2, "the second attempt")
+        until(lambda: any("another is started" in line for line in server.printed), "word of it")
+        again = worker_of(server)
         children = children_of(again)
         server.process.kill()
-        until(lambda: not alive(again) and not any(map(alive, children)), "the end of the worker", timeout_s=20.0)
+        until(lambda: not alive(again) and not any(map(alive, children)), "the end of the worker")
     with serving(tmp_path / "workspace", *TINY) as server:
-        until(lambda: ask(server.url, f"/jobs/{job}")["state"] == "done", "the job", timeout_s=60.0)
+        until(lambda: ask(server.url, f"/jobs/{job}")["state"] == "done", "the job")
         progress = ask(server.url, f"/jobs/{job}/progress?days=4000")
         assert len({day["day"] for day in progress["reports"]}) == progress["days_reported"] == days
         log = ask(server.url, f"/jobs/{job}/log")["log"]
@@ -77,27 +63,25 @@ def test_it_ends_at_once_when_asked(tmp_path: Path) -> None:
     with serving(tmp_path / "workspace", *TINY) as server:
         job = launch(server.url, 400)
         until(lambda: ask(server.url, f"/jobs/{job}")["state"] == "running", "a start")
-        worker = worker_of(server.process.pid)
+        worker = worker_of(server)
         with (
             httpx.stream("GET", f"{server.url}/api/jobs/{job}/archive"),
             socket.create_connection(server.url.removeprefix("http://").split(":")),
         ):
-            began = time.monotonic()
+            # Nobody who still listens, as these two would for ever, keeps it from ending.
             server.process.send_signal(signal.SIGINT)
-            assert server.process.wait(10.0) == 0
-            took = time.monotonic() - began
+            assert server.process.wait(PATIENCE_S) == 0
         assert not alive(worker)
-    assert took < 5.0  # 2 s on a machine that does nothing else
     with serving(tmp_path / "workspace", *TINY, "--no-worker") as server:
         told = ask(server.url, f"/jobs/{job}")
         assert (told["state"], told["position"]) == ("waiting", 1)  # given back, not left to be taken over
-        assert any("no worker" in line for line in server.printed)
+        until(lambda: any("no worker" in line for line in server.printed), "word of it")
 
 
 def test_several_workers(tmp_path: Path) -> None:
     with serving(tmp_path / "workspace", *TINY, "--workers", "2") as server:
-        jobs = [launch(server.url, 60) for _ in range(2)]
-        until(lambda: all(ask(server.url, f"/jobs/{job}")["state"] in ("running", "done") for job in jobs), "both")
+        jobs = [launch(server.url, 400) for _ in range(2)]  # longer than the second worker takes to start
+        until(lambda: all(ask(server.url, f"/jobs/{job}")["state"] == "running" for job in jobs), "both")
         assert len({ask(server.url, f"/jobs/{job}")["worker"] for job in jobs}) == 2
 
 

@@ -1,8 +1,9 @@
-"""The app for tests: as a process of its own, and its API without a network."""
+"""The app for tests: as a process of its own, and its API without a network; what several tests of pages do."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,12 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
 
 from seisloom.web.api import make_api
 from seisloom.web.services import Services
 from seisloom.web.session import SessionMiddleware
+from tests.browser import expect
+from tests.job_workers import children_of, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of a successor of httpx
@@ -69,6 +77,20 @@ def serving(workspace: str | Path, *options: str, env: dict[str, str] | None = N
         reader.join(5.0)
 
 
+def worker_of(server: Serving) -> int:
+    """The process id of the worker of a server."""
+
+    def workers() -> list[int]:
+        found = []
+        for pid in children_of(server.process.pid):
+            with suppress(OSError):  # it has just ended
+                found += [pid] * (b"\0work\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        return found
+
+    (worker,) = until(workers, "a worker")
+    return int(worker)
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     """Ask the server to end, and make sure that nothing of its group stays."""
     if process.poll() is None:
@@ -86,3 +108,45 @@ def api_client(services: Services) -> TestClient:
     app.mount("/api", make_api(services))
     app.add_middleware(SessionMiddleware)
     return TestClient(app, base_url="http://testserver/api", raise_server_exceptions=False)
+
+
+def map_at_rest(page: Page) -> None:
+    """Wait until the map moves no more, neither in itself nor with the page."""
+    page.evaluate("() => { window.lastView = null; }")
+    page.wait_for_function(
+        """() => {
+            const element = document.querySelector('.sl-map.leaflet-container');
+            const map = element && getElement(Number(element.id.slice(1))).map;
+            if (!map) return false;
+            const [now, before] = [JSON.stringify([map.getCenter(), map.getZoom(), element.getBoundingClientRect()]), window.lastView];
+            window.lastView = now;
+            return now === before && !map._animatingZoom && !map._panAnim?._inProgress;
+        }""",
+        polling=200,
+    )
+
+
+def checked(page: Page, name: str) -> None:
+    """Wait until the page XCor has checked all that was filled in up to the name of the job, the last of it.
+
+    While it checks, the button that launches is disabled; only then does it say something about what was filled in.
+    """
+    page.wait_for_function(
+        "(name) => JSON.parse(localStorage.getItem('seisloom-xcor') ?? '{}').job?.name === name", arg=name
+    )
+    expect(page.get_by_role("button", name="Save and Launch")).to_be_enabled()
+
+
+def launch_correlation(page: Page, name: str) -> str:
+    """Give the job of the page XCor its name, after all else is filled in, and launch it; its id."""
+    page.get_by_label("Name", exact=True).fill(name)
+    checked(page, name)
+    page.get_by_role("button", name="Save and Launch").click()
+    expect(page.get_by_role("region", name=f"Job {name}")).to_be_visible()
+    return job_of_address(page)
+
+
+def job_of_address(page: Page) -> str:
+    """The job in the address of the page, once there is one."""
+    page.wait_for_url(re.compile("[?&]job=."))
+    return parse_qs(urlsplit(page.url).query)["job"][0]
