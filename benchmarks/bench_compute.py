@@ -1,4 +1,4 @@
-"""Engines: what Dask and processes cost beside serial, on tasks that sleep and on the same job; one worker against two."""
+"""Engines: what Dask and processes cost beside serial, on tasks that sleep, on the same job and the same stack; one worker against two."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from benchmarks.measure import WORK, run_measured
 from seisloom.compute import open_engine, parse_compute
+from seisloom.config import CorrelationSettings
+from seisloom.noise.archive import CORRELATIONS, create_archive
+from seisloom.noise.pairs import channel_pairs, pair_table
+from seisloom.stations import validate
 from seisloom.storage import Storage
 from seisloom.waveforms.synthetic import SyntheticSource, write_dataset
 
@@ -71,10 +79,50 @@ def job(n_stations: int, n_days: int) -> None:
         shutil.rmtree(out)
 
 
-def archive(workspace: Path) -> dict[str, bytes]:
-    """Objects of the archive."""
+def stacks(n_stations: int, n_days: int, method: str) -> None:
+    """A stack of made-up correlations, less than a file of the result, as a command."""
+    data = WORK / f"compute-stack-{n_stations}-{n_days}"
+    shutil.rmtree(data, ignore_errors=True)
+    pairs = correlations(data / "w", n_stations, n_days)
+    print(f"\n{method} of {pairs} pairs, {n_days} days; each worker has one thread")
+    print("engine     workers  wall s   CPU s")
+    first: dict[str, bytes] = {}
+    for name, workers in (("serial", 1), ("processes", 1), ("processes", 2), ("dask", 2)):
+        command = [
+            sys.executable, "-m", "seisloom", "stack", "w", "--method", method, "--name", "same", "--compute", name,
+            "--workers", str(workers), "--threads", "1",
+        ]  # fmt: skip
+        used = run_measured(command, data / f"{name}.log", cwd=data)
+        made = archive(data / "w", "stacks/same.zarr")
+        first = first or made
+        same = "" if made == first else "   NOT THE SAME BYTES"
+        print(f"{name:<9}  {workers:7d}  {used.wall_s:6.1f}  {used.cpu_s:6.1f}{same}", flush=True)
+    shutil.rmtree(data)
+
+
+def correlations(workspace: Path, n_stations: int, n_days: int) -> int:
+    """A workspace of all pairs of stations in a row, an arrival in noise; returns how many there are."""
+    rng, lag = np.random.default_rng(1), np.arange(-2000, 2001) / 20
+    codes = [f"S{i:03d}" for i in range(n_stations)]
+    table = validate(pd.DataFrame({"network": "XX", "station": codes, "channel": "BHZ", "latitude": 35.0,
+                                   "longitude": -117 + 0.1 * np.arange(n_stations)}))  # fmt: skip
+    settings = CorrelationSettings()
+    names = pair_table(table, channel_pairs(table, settings))
+    days = pd.date_range(DAY, periods=n_days)
+    attributes = {"settings": settings.model_dump_json()}
+    group: Any = create_archive(Storage(workspace, create=True), CORRELATIONS, names, lag, days, attributes=attributes)
+    arrival = np.exp(-((lag - 20) ** 2)) * np.cos(2 * np.pi * (lag - 20))
+    for day in range(n_days):
+        rows = rng.standard_normal((len(names), len(lag)), np.float32)
+        group["ccf"][:, day] = rows + arrival.astype(np.float32)
+    group["count"][:] = np.full((len(names), n_days), 189, np.int32)
+    return len(names)
+
+
+def archive(workspace: Path, path: str = CORRELATIONS) -> dict[str, bytes]:
+    """Objects of an archive."""
     storage = Storage(workspace)
-    return {key: storage.get(key) or b"" for key in storage.keys("correlations.zarr")}
+    return {key: storage.get(key) or b"" for key in storage.keys(path)}
 
 
 def main(argv: list[str]) -> None:
@@ -83,6 +131,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each sleeps")
     parser.add_argument("--stations", type=int, default=24, help="channels of the job")
     parser.add_argument("--days", type=int, default=6, help="days of the job")
+    parser.add_argument("--method", default="robust", help="of the stack")
+    parser.add_argument("--only", choices=("overhead", "job", "stack"), help="only this part")
     given = parser.parse_args(argv)
-    overhead(given.tasks, given.seconds)
-    job(given.stations, given.days)
+    if given.only in (None, "overhead"):
+        overhead(given.tasks, given.seconds)
+    if given.only in (None, "job"):
+        job(given.stations, given.days)
+    if given.only in (None, "stack"):
+        stacks(given.stations, 10 * given.days, given.method)

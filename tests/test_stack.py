@@ -169,6 +169,20 @@ def test_batch_threads_and_memory_layout_do_not_matter(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 7, 30])
+def test_a_pair_has_the_same_bits_whatever_pairs_are_beside_it(rng: np.random.Generator, method: str, n: int) -> None:
+    rows = rng.standard_normal((23, n, N_LAG)).astype(np.float32)
+    weights = rng.integers(1, 97, rows.shape[:2])
+    weights[2] = 0
+    options = {"freqmin": 0.2, "freqmax": 0.4} if method == "tf-pws" else {}
+    whole = stack(rows, method, weights=weights, lag=LAG, **options)
+    for part in (slice(0, 1), slice(1, 4), slice(3, 23), slice(0, 22)):
+        alone = stack(rows[part].copy(), method, weights=weights[part], lag=LAG, **options)
+        assert np.array_equal(alone, whole[part], equal_nan=True)
+        assert np.array_equal(envelope(alone), envelope(whole)[part], equal_nan=True)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_equal_rows_are_their_own_stack(method: str, n: int) -> None:
     """Phases agree, weights are equal, every frequency is coherent: nothing is taken away."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from seisloom.noise.archive import CORRELATIONS, create_archive
 from seisloom.noise.pairs import channel_pairs, pair_table
 from seisloom.noise.stack_pace import StackPace, _trials
 from seisloom.noise.stack_plan import StackPlan, dry_run_stack
+from seisloom.noise.stack_task import pair_ranges
+from seisloom.noise.stack_wanted import WantedStack
 from seisloom.noise.stacking import stack_correlations
 from seisloom.storage import Storage
 from tests.jobs import channel_table, command, small_settings
@@ -95,6 +98,39 @@ def test_time_of_a_run(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert many
     assert many.workers == 3
     assert many.limit.endswith("; 47 workers without a task, for there are 3")
+
+
+@given(st.integers(1, 3000), st.integers(1, 700), st.integers(1, 3000))
+def test_tasks_are_whole_shards_or_parts_of_one(n_pairs: int, shard: int, each: int) -> None:
+    tasks = pair_ranges(n_pairs, shard, each)
+    assert [pair for task in tasks for pair in task] == list(range(n_pairs))
+    assert all(0 < len(task) <= each for task in tasks)
+    for task in tasks:
+        whole = task.start % shard == 0 and (task.stop % shard == 0 or task.stop == n_pairs)
+        assert whole or task.start // shard == (task.stop - 1) // shard
+
+
+@pytest.mark.parametrize(
+    ("pair_s", "workers", "each"),
+    [
+        (0.001, 2, 80),  # a worker has four tasks
+        (0.05, 2, 80),
+        (0.3, 2, 48),  # some 10 s, in chunks of 16
+        (0.1, 100, 16),  # a chunk at least
+        (1.0, 2, 10),  # less than a chunk, for it takes long
+        (7.0, 2, 1),
+        (7.0, 200, 1),
+    ],
+)
+def test_pairs_of_a_task_by_the_time_of_one(pair_s: float, workers: int, each: int) -> None:
+    """640 pairs, which are one shard."""
+    data = xr.Dataset({"ccf": (("pair", "day", "lag"), np.empty((640, 1, 4001), np.float32))})
+    data = data.assign_coords(pair=np.arange(640), lag=np.arange(4001))
+    wanted = WantedStack(data, [(pd.Timestamp(0), np.zeros(1, np.int64))], "linear", {}, "x", False)
+    pace = StackPace(0.0, 0.0, pair_s, 0.0, 0.0, 1)
+    assert wanted.shard_pairs == 640
+    assert pace.pairs_a_task(wanted, Crew("serial", 1, 2, 2, 6e9)) == 640
+    assert pace.pairs_a_task(wanted, Crew("processes", workers, 1, workers, 6e9)) == each
 
 
 def test_cost(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,9 @@ from seisloom.noise.pairs import channel_pairs, pair_table
 from seisloom.noise.pipeline import correlate
 from seisloom.noise.snr import snr
 from seisloom.noise.stack import METHODS, stack
-from seisloom.noise.stacking import period_groups, stack_correlations
+from seisloom.noise.stack_pace import StackPace
+from seisloom.noise.stack_wanted import period_groups
+from seisloom.noise.stacking import stack_correlations
 from seisloom.storage import Storage
 from tests.jobs import DAY, channel_table, network, noise_source, objects, small_settings
 
@@ -140,6 +142,22 @@ def test_workers_make_the_same_bytes(days: Path, monkeypatch: pytest.MonkeyPatch
     here, there = (objects(days, f"stacks/{name}.zarr") for name in ("here", "there"))
     assert {key.replace("/here.", "/there."): data for key, data in here.items()} == there
     assert sum("/ccf/c/" in key for key in there) > 1
+
+
+@pytest.mark.parametrize("method", ["robust-pws", "tf-pws"])
+@pytest.mark.parametrize("each", [1, 3, 4])
+def test_parts_of_a_shard_make_the_same_bytes(
+    days: Path, monkeypatch: pytest.MonkeyPatch, method: str, each: int
+) -> None:
+    """Five pairs in shards of four: parts of a shard come back to be written together."""
+    for size in ("CHUNK_BYTES", "SHARD_BYTES"):
+        monkeypatch.setattr(archive, size, 4 * 81 * 4)
+    monkeypatch.setattr(StackPace, "pairs_a_task", lambda *_: each)
+    for name, compute in (("whole", "serial"), ("parts", "processes")):
+        stack_correlations(days, method, "all", ["*S00*", "*S01*"], name=name, compute=compute, workers=2)
+    whole, parts = (objects(days, f"stacks/{name}.zarr") for name in ("whole", "parts"))
+    assert {key.replace("/whole.", "/parts."): data for key, data in whole.items()} == parts
+    assert sum("/ccf/c/" in key for key in parts) == 2
 
 
 def test_a_block_that_cannot_be_stacked_is_named(days: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from seisloom.noise.by_pair import FOLDER, Segment, segments
 from seisloom.noise.formats import BY_PAIR, CORRELATIONS
 from seisloom.noise.select import time_dim
 from seisloom.noise.spans import days_a_row
-from seisloom.noise.stacking import pair_columns
+from seisloom.noise.stack_wanted import pair_columns
 from seisloom.storage import Storage
 
 FEWEST_BITS, MOST_BITS = 4, 22

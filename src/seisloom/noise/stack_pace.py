@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seisloom.compute.batches import SHORTEST_S, items_a_task
+from seisloom.compute.crew import Crew
 from seisloom.memory import keep_freed_memory
+from seisloom.noise.archive import pairs_a_chunk
 from seisloom.noise.rates import writing_rate
 from seisloom.noise.select import time_dim
 from seisloom.noise.snr import snr
 from seisloom.noise.stack.rows import BLOCK_SAMPLES
 from seisloom.noise.stack_task import block_pairs, stacks
-from seisloom.noise.stacking import WantedStack
+from seisloom.noise.stack_wanted import WantedStack
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +45,7 @@ class StackPace:
     writing_s: float
     n_pairs: int
 
-    def pairs(self, n: int) -> dict[str, float]:
+    def cpu_s(self, n: int = 1) -> dict[str, float]:
         """CPU seconds of so many pairs, by stage."""
         stages = {
             "reading": self.reading_s,
@@ -51,6 +54,28 @@ class StackPace:
             "writing": self.writing_s,
         }
         return {stage: n * seconds for stage, seconds in stages.items()}
+
+    def clock_s(self, cores: float) -> dict[str, float]:
+        """Seconds of a pair by the clock, by stage, for a worker of so many cores."""
+        shared = {"stacking": cores}
+        stages = {stage: cpu / shared.get(stage, min(cores, 1.0)) for stage, cpu in self.cpu_s().items()}
+        return stages | {"waiting": self.waiting_s}
+
+    def pairs_a_task(self, wanted: WantedStack, crew: Crew) -> int:
+        """How many pairs to hand out at a time: whole shards, or parts of one where these take long or are too few for the workers."""
+        shard, n = wanted.shard_pairs, wanted.n_pairs
+        if crew.kind == "serial":
+            return shard
+        workers = min(crew.workers, n)
+        pair_s = sum(self.clock_s(crew.each(workers)).values())
+        # Parts of the chunks that one read takes are for what takes long.
+        chunk = pairs_a_chunk(n, len(wanted.data["lag"]))[0]
+        least = min(math.ceil(SHORTEST_S / max(pair_s, 1e-6)), chunk)
+        each = max(items_a_task(pair_s, n, workers), least)
+        if each >= shard:
+            return each // shard * shard
+        even = math.ceil(shard / math.ceil(shard / each))
+        return min(math.ceil(even / chunk) * chunk, shard) if even > chunk else even
 
 
 def measure_stack(wanted: WantedStack, threads: int, store: bool = False) -> StackPace:

@@ -16,8 +16,8 @@ from seisloom.noise.archive import SHARD_BYTES, open_correlations, pairs_a_chunk
 from seisloom.noise.select import select_pairs, time_dim
 from seisloom.noise.stack.rows import BLOCK_SAMPLES
 from seisloom.noise.stack_pace import StackPace, measure_stack
-from seisloom.noise.stack_task import block_pairs
-from seisloom.noise.stacking import WantedStack, pair_columns, wanted_stack
+from seisloom.noise.stack_task import block_pairs, pair_ranges
+from seisloom.noise.stack_wanted import WantedStack, pair_columns, wanted_stack
 
 # What a worker holds beside the program: libraries that read archives, shards of days that are read at a time (Zarr's
 # async.concurrency), of the rows that a thread works on so many copies, a shard that is filled and sent, bytes for what is known of
@@ -67,13 +67,14 @@ def dry_run_stack(
     store = "://" in str(workspace)
     pace = measure_stack(wanted, min(cores(), crew.cores), store)
     plan = _plan(wanted, pace, opening_s, crew, "" if store else "; without waiting for the disk")
-    gets = _gets(wanted) if store else 0
+    gets = _gets(wanted, plan.pairs_a_task) if store else 0
     return replace(plan, bill=_bill(plan, gets, prices)) if prices else plan
 
 
 def _plan(wanted: WantedStack, pace: StackPace, opening_s: float, crew: Crew, without: str) -> StackPlan:
     n_pairs, n_times, n_lag = wanted.data["ccf"].shape
     n_periods = len(wanted.groups)
+    each = min(pace.pairs_a_task(wanted, crew), n_pairs)
     row_bytes, stack_bytes = 4 * n_times * n_lag, 4 * n_periods * n_lag
     notes = ["turning to R, T and Z, which follows, is not in the time"] if wanted.rotated else []
     return StackPlan(
@@ -83,49 +84,46 @@ def _plan(wanted: WantedStack, pace: StackPace, opening_s: float, crew: Crew, wi
         times=n_times,
         what=str(time_dim(wanted.data)),
         periods=n_periods,
-        pairs_a_task=min(wanted.block, n_pairs),
+        pairs_a_task=each,
         pairs_tried=pace.n_pairs,
         threads=crew.threads,
         bytes_in=n_pairs * row_bytes,
         bytes_out=n_pairs * (stack_bytes + 8 * n_periods),
         objects_out=_objects(wanted),
-        memory_bytes=_memory(wanted, crew),
-        timing=_timing(wanted, pace, opening_s, crew),
+        memory_bytes=_memory(wanted, each, crew),
+        timing=_timing(wanted, pace, each, opening_s, crew),
         basis=f"from {pace.n_pairs:,} of these pairs, read and stacked on this machine{without}",
         notes=notes,
     )
 
 
-def _timing(wanted: WantedStack, pace: StackPace, opening_s: float, crew: Crew) -> Timing:
-    """Workers take one block of pairs after another; threads share the method, and one reads, writes and takes ratios."""
-    n_pairs, block = len(wanted.data["pair"]), wanted.block
-    tasks = math.ceil(n_pairs / block)
+def _timing(wanted: WantedStack, pace: StackPace, each: int, opening_s: float, crew: Crew) -> Timing:
+    """Workers take ``each`` pairs after another; threads share the method, and one reads, writes and takes ratios."""
+    n_pairs = wanted.n_pairs
+    tasks = len(pair_ranges(n_pairs, wanted.shard_pairs, each))
     workers = crew.at_work(tasks)
-    each = crew.each(workers)
-    cpu_s = pace.pairs(n_pairs)
-    parts = {stage: seconds / (each if stage == "stacking" else min(each, 1.0)) for stage, seconds in cpu_s.items()}
-    parts["waiting"] = n_pairs * pace.waiting_s
-    pair_s = sum(parts.values()) / n_pairs
-    most = min(math.ceil(tasks / workers) * block, n_pairs)  # whoever is last has a task more than others
+    cores_each = crew.each(workers)
+    parts = pace.clock_s(cores_each)
+    pair_s = sum(parts.values())
+    most = min(math.ceil(tasks / workers) * each, n_pairs)  # whoever is last has a task more than others
     # The workspace is opened to see what there is, and by every worker.
     start_s, work_s = START_S[crew.kind] + 2 * opening_s, most * pair_s
     stage = max(parts, key=lambda name: parts[name])
-    limit = f"{_WORDS[stage]} ({parts[stage] / sum(parts.values()):.0%} of the work)"
+    limit = f"{_WORDS[stage]} ({parts[stage] / pair_s:.0%} of the work)"
     return Timing(
         workers=workers,
-        cores=workers * each,
+        cores=workers * cores_each,
         tasks=tasks,
-        cpu_s={"starting": crew.starting_cpu_s(tasks) + (1 + workers) * opening_s} | cpu_s,
-        task_s=min(block, n_pairs) * pair_s,
+        cpu_s={"starting": crew.starting_cpu_s(tasks) + (1 + workers) * opening_s} | pace.cpu_s(n_pairs),
+        task_s=each * pair_s,
         seconds=start_s + work_s,
         limit=(f"starting ({start_s:.0f} s)" if start_s > work_s else limit) + idle_words(crew, tasks),
     )
 
 
-def _memory(wanted: WantedStack, crew: Crew) -> int:
+def _memory(wanted: WantedStack, task: int, crew: Crew) -> int:
     """Bytes of a worker; with rotation the command itself holds all stacks, before and after."""
     n_pairs, n_times, n_lag = wanted.data["ccf"].shape
-    task = min(wanted.block, n_pairs)
     block = min(block_pairs(n_times, n_lag), task)
     # A block as it is read and as it is handed on; or the block before, and the next one as it is read.
     held = max(2 * block, block + 2 * min(block, task - block)) * 4 * n_times * n_lag
@@ -137,16 +135,17 @@ def _memory(wanted: WantedStack, crew: Crew) -> int:
 
 def _objects(wanted: WantedStack) -> int:
     """Shards, an array of counts, one of ratios and one for every coordinate (each with its metadata), the group and the mark."""
-    shards = math.ceil(len(wanted.data["pair"]) / wanted.block)
+    shards = math.ceil(wanted.n_pairs / wanted.shard_pairs)
     arrays = 4 + len(pair_columns(wanted.data).columns)
     return 1 + shards + 2 * arrays + 2
 
 
-def _gets(wanted: WantedStack) -> int:
+def _gets(wanted: WantedStack, each: int) -> int:
     """Requests for correlations: every inner chunk that a block of pairs has part in, of every day, and where it lies."""
     n_pairs, n_times, n_lag = wanted.data["ccf"].shape
     chunk, step = pairs_a_chunk(n_pairs, n_lag)[0], block_pairs(n_times, n_lag)
-    blocks = [(first, min(first + step, n_pairs)) for first in range(0, n_pairs, step)]
+    tasks = pair_ranges(n_pairs, wanted.shard_pairs, each)
+    blocks = [(first, min(first + step, task.stop)) for task in tasks for first in task[::step]]
     return n_times * sum(math.ceil(stop / chunk) - first // chunk + 1 for first, stop in blocks)
 
 

@@ -1,4 +1,8 @@
-"""Blocks of pairs as tasks: what a worker needs to stack some of the pairs of a workspace."""
+"""Some of the pairs as tasks: what a worker needs to stack them.
+
+A task is a range of pairs: whole shards of the archive, which the worker writes, or a part of one, which goes back to be written with
+the other parts. The stack of a pair has the same bits in whatever range it is.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +35,7 @@ Groups = list[tuple[pd.Timestamp, npt.NDArray[np.int64]]]
 class StackJob:
     """A stack of a workspace as its workers have it; it travels to them pickled.
 
-    Task k is about the pairs from k * ``block`` on. They are written to the archive at ``path``, of which a block is a shard,
-    or given back where that is None.
+    They are written to the archive at ``path``, of which ``shard_pairs`` are a shard, or given back where that is None.
     """
 
     storage: Storage
@@ -42,7 +45,12 @@ class StackJob:
     options: dict[str, Any]
     threads: int
     path: str | None
-    block: int
+    shard_pairs: int
+
+    def writes(self, pairs: range, n_pairs: int) -> bool:
+        """Whether the worker writes some of all pairs: whole shards."""
+        ends = pairs.stop == n_pairs or pairs.stop % self.shard_pairs == 0
+        return bool(self.path) and ends and pairs.start % self.shard_pairs == 0
 
 
 class Stacked(NamedTuple):
@@ -55,26 +63,26 @@ class Stacked(NamedTuple):
 
 
 @contextmanager
-def stack_task(job: StackJob, told: Callable[[int], None] | None = None) -> Iterator[Callable[[int], Stacked]]:
-    """What stacks a block of pairs by its number; ``told`` is called with the number of pairs that are done, in order."""
+def stack_task(job: StackJob, told: Callable[[int], None] | None = None) -> Iterator[Callable[[range], Stacked]]:
+    """What stacks a range of pairs; ``told`` is called with the number of pairs that are done, in order."""
     data = select_pairs(open_correlations(job.storage.url), job.pairs)
     distance, lag = data["distance_km"].values, data["lag"].values
     group: Any = open_archive(job.storage, job.path) if job.path else None
     if job.path and group is None:
         raise WorkspaceError(f"{job.storage.url}/{job.path}: not there any more; run the command again")
 
-    def task(number: int) -> Stacked:
-        first = number * job.block
-        writer = ArchiveWriter(group, slice(0, len(job.groups)), number) if job.path else None
+    def task(pairs: range) -> Stacked:
+        first = pairs.start
+        writes = job.writes(pairs, len(distance))
+        writer = ArchiveWriter(group, slice(0, len(job.groups)), first // job.shard_pairs) if writes else None
         made = []
-        for block, count in stacks(
-            data.isel(pair=slice(first, first + job.block)), job.groups, job.method, job.threads, job.options
-        ):
+        chosen = data.isel(pair=slice(first, pairs.stop))
+        for block, count in stacks(chosen, job.groups, job.method, job.threads, job.options):
             ratio = snr(block, lag, distance[first : first + len(block), None])
             first += len(block)
             if writer:
                 writer.append(block)
-            made.append((count, ratio, block))
+            made.append((count, ratio, None if writer else block))
             if told:
                 told(first)
         if writer:
@@ -83,6 +91,14 @@ def stack_task(job: StackJob, told: Callable[[int], None] | None = None) -> Iter
         return Stacked(np.concatenate(counts), np.concatenate(ratios), None if writer else np.concatenate(blocks))
 
     yield task
+
+
+def pair_ranges(n_pairs: int, shard_pairs: int, each: int) -> list[range]:
+    """All pairs in tasks of ``each``, at most: whole shards where it holds one, and parts of single ones where it does not."""
+    span = max(each // shard_pairs, 1) * shard_pairs
+    step = min(each, span)
+    spans = [range(first, min(first + span, n_pairs)) for first in range(0, n_pairs, span)]
+    return [range(first, min(first + step, held.stop)) for held in spans for first in held[::step]]
 
 
 def block_pairs(n_times: int, n_lag: int) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,28 +15,20 @@ import pandas as pd
 
 from seisloom import __version__
 from seisloom.compute import Compute, ComputeError, Failed, open_engine, parse_compute
+from seisloom.compute.crew import Crew
 from seisloom.cores import cores
-from seisloom.errors import InputError
-from seisloom.noise.archive import (
-    STACKS,
-    ArchiveWriter,
-    create_archive,
-    open_correlations,
-    pairs_a_chunk,
-    stack_names,
-)
-from seisloom.noise.select import select_pairs, time_dim
+from seisloom.noise.archive import STACKS, ArchiveWriter, create_archive, stack_names
+from seisloom.noise.select import time_dim
 from seisloom.noise.snr import snr
-from seisloom.noise.spans import days_a_row
 from seisloom.noise.stack import resolve_options
-from seisloom.noise.stack_task import Groups, Stacked, StackJob, stack_task, stacks
+from seisloom.noise.stack_pace import measure_stack
+from seisloom.noise.stack_task import Groups, Stacked, StackJob, pair_ranges, stack_task, stacks
+from seisloom.noise.stack_wanted import WantedStack, pair_columns, periods_of, wanted_stack
 from seisloom.storage import Storage
 
 if TYPE_CHECKING:
     import xarray as xr
 
-MOST_DAYS = 100_000
-_DAYS = r"(\d+) ?d(ays?)?"
 SNR_ATTRIBUTES = {"long_name": "signal-to-noise ratio (peak of the envelope over the rms of late lags)"}
 
 
@@ -58,83 +49,78 @@ def stack_correlations(
 
     ``method`` and ``options`` are those of :func:`seisloom.noise.stack.stack`; ``period`` is all, day, week, month or
     "N days"; ``pairs`` are names or patterns; ``rotate`` turns nine-component stacks to radial, transverse and vertical.
-    NAME is METHOD_PERIOD unless given. ``compute``, ``workers`` and ``threads`` say what the blocks of pairs are stacked by, as
-    for :func:`seisloom.noise.pipeline.correlate`. Raises InputError, WorkspaceError, ComputeError.
+    NAME is METHOD_PERIOD unless given. ``compute``, ``workers`` and ``threads`` say what the pairs are stacked by, as for
+    :func:`seisloom.noise.pipeline.correlate`; workers get as many at a time as take seconds, by a trial on some of them. Raises InputError, WorkspaceError, ComputeError.
     """
     wanted = wanted_stack(workspace, method, period, pairs, rotate, name, **options)
     data, groups, name, values = wanted.data, wanted.groups, wanted.name, wanted.options
     card = {"method": method, "method_options": values, "period": period, "rotated": rotate}
     how = parse_compute(compute, workers, threads)
-    job = StackJob(Storage(workspace), pairs, groups, method, values, how.n_threads, None, wanted.block)
+    job = StackJob(Storage(workspace), pairs, groups, method, values, how.n_threads, None, wanted.shard_pairs)
     if rotate:
         from seisloom.noise.rotate import rotate as rotated
 
         # Rotation joins pairs, so it needs all of them at once.
-        done = _run(job, how, len(data["pair"]), progress)
+        done = _run(job, how, wanted, None, progress)
         turned = rotated(_in_memory(data, groups, [(block.ccf, block.counts) for block in done]))
         _write_rotated(job.storage, name, turned, groups, card)
     else:
         group = _begin(job.storage, name, data, groups, card)
-        done = _run(replace(job, path=f"{STACKS}/{name}.zarr"), how, len(data["pair"]), progress)
+        done = _run(replace(job, path=f"{STACKS}/{name}.zarr"), how, wanted, group, progress)
         counts, ratios = (np.concatenate(parts) for parts in zip(*[block[:2] for block in done], strict=True))
         _end(job.storage, name, group, counts, ratios, card)
     return name
 
 
-@dataclass(frozen=True)
-class WantedStack:
-    """A stack as it is asked for, and what it is of."""
-
-    data: xr.Dataset
-    """Correlations of the pairs, not read yet."""
-    groups: Groups
-    method: str
-    options: dict[str, Any]
-    """All of the method."""
-    name: str
-    rotated: bool
-
-    @property
-    def block(self) -> int:
-        """Pairs of a task: those of a shard of the archive."""
-        return pairs_a_chunk(len(self.data["pair"]), len(self.groups) * len(self.data["lag"]))[1]
+def _pairs_a_task(wanted: WantedStack, how: Compute, store: bool) -> int:
+    """A shard in this process; for workers what is worth handing out."""
+    if not how.remote:
+        return wanted.shard_pairs
+    crew = Crew.of(how)
+    return measure_stack(wanted, min(cores(), crew.cores), store).pairs_a_task(wanted, crew)
 
 
-def wanted_stack(
-    workspace: str | Path,
-    method: str,
-    period: str,
-    pairs: Sequence[str] | None,
-    rotate: bool,
-    name: str | None,
-    **options: Any,
-) -> WantedStack:
-    """What :func:`stack_correlations` with the same arguments would stack. Raises what it raises."""
-    values = resolve_options(method, options)
-    data = select_pairs(open_correlations(workspace), pairs)
-    if not data["count"].values.any():
-        raise InputError(f"{workspace}: no correlation of these pairs holds any window, so there is nothing to stack")
-    groups = periods_of(data, period)
-    name = name or f"{method}_{period.replace(' ', '')}" + ("_RTZ" if rotate else "")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-        raise InputError(f"stack name {name!r}: use letters, digits, dots, dashes and underscores")
-    return WantedStack(data, groups, method, values, name, rotate)
-
-
-def _run(job: StackJob, how: Compute, n_pairs: int, progress: Callable[[int, int], None] | None) -> list[Stacked]:
-    """All blocks, in order; ComputeError where one cannot be done."""
-    tell = progress or (lambda done, total: None)
+def _run(
+    job: StackJob, how: Compute, wanted: WantedStack, group: Any, progress: Callable[[int, int], None] | None
+) -> list[Stacked]:
+    """All pairs, in order, written to the archive ``group`` if there is one; ComputeError where some cannot be stacked."""
+    n_pairs, tell = wanted.n_pairs, progress or (lambda done, total: None)
     prepare = partial(stack_task, job) if how.remote else partial(stack_task, job, lambda done: tell(done, n_pairs))
-    made: dict[int, Stacked] = {}
+    each = _pairs_a_task(wanted, how, "://" in job.storage.url)
+    tasks = pair_ranges(n_pairs, job.shard_pairs, each)
+    parts, made = _Parts(group, job, n_pairs), dict[int, Stacked]()
     with open_engine(how) as engine:
-        for number, block in engine.run(prepare, range(-(-n_pairs // job.block))):
-            if isinstance(block, Failed):
-                first = number * job.block
-                raise ComputeError(f"pairs {first + 1:,} to {min(first + job.block, n_pairs):,}: {block}")
-            made[number] = block
+        for pairs, done in engine.run(prepare, tasks):
+            if isinstance(done, Failed):
+                raise ComputeError(f"pairs {pairs.start + 1:,} to {pairs.stop:,}: {done}")
+            made[pairs.start] = parts.written(pairs, done) if job.path else done
             if how.remote:
-                tell(sum(len(done.counts) for done in made.values()), n_pairs)
-    return [made[number] for number in sorted(made)]
+                tell(sum(len(some.counts) for some in made.values()), n_pairs)
+    return [made[first] for first in sorted(made)]
+
+
+class _Parts:
+    """Parts of shards that workers have given back, each shard written when all of it is there."""
+
+    def __init__(self, group: Any, job: StackJob, n_pairs: int) -> None:
+        self._group, self._job, self._n_pairs = group, job, n_pairs
+        self._held: dict[int, dict[int, npt.NDArray[np.float32]]] = {}
+
+    def written(self, pairs: range, done: Stacked) -> Stacked:
+        """What is left of a task when its stacks are written, or wait for the rest of their shard."""
+        if done.ccf is None:
+            return done
+        size = self._job.shard_pairs
+        shard = pairs.start // size
+        held = self._held.setdefault(shard, {})
+        held[pairs.start] = done.ccf
+        if sum(map(len, held.values())) == min(size, self._n_pairs - shard * size):
+            writer = ArchiveWriter(self._group, slice(0, len(self._job.groups)), shard)
+            for first in sorted(held):
+                writer.append(held[first])
+            writer.close()
+            del self._held[shard]
+        return done._replace(ccf=None)
 
 
 def stacked(
@@ -161,40 +147,6 @@ def with_snr(stacks: xr.Dataset) -> xr.Dataset:
     """Stacks with their ``snr(pair, period)`` (see :func:`seisloom.noise.snr.snr`), float32."""
     ratio = snr(stacks["ccf"].values, stacks["lag"].values, stacks["distance_km"].values[:, None])
     return stacks.assign(snr=(("pair", "period"), ratio.astype(np.float32), SNR_ATTRIBUTES))
-
-
-def periods_of(data: xr.Dataset, period: str) -> Groups:
-    """The periods of a dataset of correlations, as below; InputError for those that rows of several days do not fill."""
-    groups = period_groups(pd.DatetimeIndex(data[str(time_dim(data))].values), period)
-    n_days, whole = days_a_row(data.attrs), re.fullmatch(_DAYS, period)
-    if n_days and period != "all" and not (whole and int(whole[1]) % n_days == 0):
-        raise InputError(
-            f"period {period!r}: these correlations are means of {n_days} days (keep stack): use all, or a multiple of them such "
-            f"as '{3 * n_days} days'"
-        )
-    return groups
-
-
-def period_groups(times: pd.DatetimeIndex, period: str) -> Groups:
-    """(start, indices of times) of every period that holds any. Weeks begin on Monday, N days on the first day."""
-    days = times.normalize()
-    if period == "all":
-        starts = pd.DatetimeIndex([days[0]] * len(days))
-    elif period == "day":
-        starts = days
-    elif period == "week":
-        starts = days - pd.to_timedelta(days.day_of_week, unit="D")
-    elif period == "month":
-        starts = days - pd.to_timedelta(days.day - 1, unit="D")
-    elif match := re.fullmatch(_DAYS, period):
-        n = int(match[1])
-        if not 1 <= n <= MOST_DAYS:
-            raise InputError(f"period {period!r}: at least one day and at most {MOST_DAYS:,}")
-        starts = days - pd.to_timedelta((days - days[0]).days % n, unit="D")
-    else:
-        raise InputError(f"period {period!r}: use all, day, week, month, or a number of days such as '10 days'")
-    codes, unique = pd.factorize(starts, sort=True)
-    return [(start, np.flatnonzero(codes == i)) for i, start in enumerate(unique)]
 
 
 def _told(
@@ -273,12 +225,6 @@ def _made(storage: Storage) -> str:
 
 def _now() -> str:
     return pd.Timestamp.now("UTC").isoformat()
-
-
-def pair_columns(data: xr.Dataset) -> pd.DataFrame:
-    """Names, places and directions of the pairs of a dataset, one row each."""
-    columns = {str(c): data[c].values for c in data.coords if data[c].dims == ("pair",)}
-    return pd.DataFrame({k: v if v.dtype.kind in "fiub" else v.astype(object) for k, v in columns.items()})
 
 
 def _write_snr(group: Any, ratios: npt.NDArray[np.float64]) -> None:

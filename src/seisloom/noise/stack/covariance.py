@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ducc0
 import numpy as np
 
+from seisloom.noise.stack.fourier import backward, fast_length, forward
 from seisloom.noise.stack.rows import Array, Float64, row_blocks
 
 
@@ -16,17 +16,15 @@ def acf(rows: Array, weights: Float64, lag: Float64 | None, *, exponent: float) 
     such frequencies through with their sign turned). The sum over rows j ≠ k of X_j X_k* is |sum X_j|² - sum |X_j|².
     """
     n_lag = rows.shape[-1]
-    nfft = ducc0.fft.good_size(n_lag, True)
+    nfft = fast_length(n_lag)
     count = (weights > 0).sum(axis=-1)[:, None]
     total = np.zeros((len(rows), nfft // 2 + 1), np.complex128)
     power = np.zeros(total.shape)
     for part in row_blocks(rows.shape):
-        padded = np.zeros((*rows[:, part].shape[:-1], nfft), rows.dtype)
-        padded[..., :n_lag] = rows[:, part]
-        spectra = ducc0.fft.r2c(padded, axes=(2,)).astype(np.complex128)
+        spectra = forward(rows[:, part], nfft).astype(np.complex128)
         total += spectra.sum(axis=1)
         power += (spectra.real**2 + spectra.imag**2).sum(axis=1)
     agreement = (np.abs(total) ** 2 - power) / np.where(power > 0, power * np.maximum(count - 1, 1), 1)
     agreement[count[:, 0] == 1] = 1  # one row has nothing to disagree with
     filtered = total / count * np.maximum(agreement, 0) ** exponent
-    return ducc0.fft.c2r(filtered, axes=(1,), lastsize=nfft, forward=False, inorm=2)[:, :n_lag]
+    return backward(filtered, nfft)[:, :n_lag]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import ducc0
 import numpy as np
 import numpy.typing as npt
 
+from seisloom.noise.stack.fourier import backward, backward_complex, fast_length, forward, hilbert
 from seisloom.noise.stack.robust import robust
 from seisloom.noise.stack.rows import Array, Float64, row_blocks, weighted_sum
 
@@ -51,18 +51,18 @@ def tf_pws(
     sum over t, so that power 0 gives the linear stack. Frequencies outside [freqmin, freqmax] Hz are left out.
     """
     n_lag = rows.shape[-1]
-    nfft = ducc0.fft.good_size(n_lag, True)
-    spectra = ducc0.fft.r2c(_padded(rows, nfft), axes=(2,))
-    linear = ducc0.fft.r2c(_padded(weighted_sum(rows, weights), nfft), axes=(1,))
+    nfft = fast_length(n_lag)
+    spectra, linear = forward(rows, nfft), forward(weighted_sum(rows, weights), nfft)
     count = (weights > 0).sum(axis=-1)[:, None]
     stacked = np.zeros_like(linear)
     for k in _band(nfft, lag, freqmin, freqmax):
         phasors = np.zeros((len(rows), nfft), np.complex128)
-        for part in row_blocks((*rows.shape[:2], 2 * nfft)):
+        # As many rows at once as of one pair alone, so that a sum is the same whatever pairs are beside it.
+        for part in row_blocks((1, rows.shape[1], 2 * nfft)):
             phasors += _unit(_voice(spectra[:, part], k, width, nfft)).sum(axis=1)
         coherence = np.abs(phasors) / count
         stacked[:, k] = (coherence**power * _voice(linear, k, width, nfft)).mean(axis=-1)
-    return ducc0.fft.c2r(stacked, axes=(1,), lastsize=nfft, forward=False, inorm=2)[:, :n_lag]
+    return backward(stacked, nfft)[:, :n_lag]
 
 
 def quadrature(data: Array) -> Array:
@@ -70,8 +70,7 @@ def quadrature(data: Array) -> Array:
 
     ``data + 1j * quadrature(data)`` is what scipy.signal.hilbert gives with N = scipy.fftpack.next_fast_len(n).
     """
-    nfft = ducc0.fft.good_size(data.shape[-1], True)
-    return _hilbert(_padded(data, nfft))[..., : data.shape[-1]]
+    return hilbert(data)
 
 
 def envelope(data: Array) -> Array:
@@ -98,9 +97,8 @@ def _phasors(rows: Array) -> tuple[Array, Array]:
     """Cosine and sine of the phase of the analytic signal; zero where a row is zero throughout."""
     # Squares of small amplitudes underflow in float32, so rows are scaled to a peak of one; phases do not mind.
     peak = np.maximum(rows.max(axis=-1, keepdims=True), -rows.min(axis=-1, keepdims=True))
-    real = _padded(rows, ducc0.fft.good_size(rows.shape[-1], True), 1 / np.where(peak > 0, peak, 1))
-    imaginary = _hilbert(real)
-    real, imaginary = real[..., : rows.shape[-1]], imaginary[..., : rows.shape[-1]]
+    real = rows * (1 / np.where(peak > 0, peak, 1))
+    imaginary = hilbert(real)
     scale = real * real
     scale += imaginary * imaginary
     np.maximum(scale, np.finfo(scale.dtype).tiny, out=scale)
@@ -108,25 +106,6 @@ def _phasors(rows: Array) -> tuple[Array, Array]:
     real /= scale
     imaginary /= scale
     return real, imaginary
-
-
-def _padded(data: Array, nfft: int, factor: Array | float = 1.0) -> Array:
-    """Data times a factor, with zeros behind up to length nfft."""
-    padded = np.empty((*data.shape[:-1], nfft), data.dtype)
-    np.multiply(data, factor, out=padded[..., : data.shape[-1]])
-    padded[..., data.shape[-1] :] = 0
-    return padded
-
-
-def _hilbert(padded: Array) -> Array:
-    """Circular Hilbert transform: -i sign(f) on the spectrum, nothing at zero and the Nyquist frequency."""
-    nfft, axis = padded.shape[-1], (padded.ndim - 1,)
-    spectrum = ducc0.fft.r2c(padded, axes=axis)
-    spectrum *= -1j
-    spectrum[..., 0] = 0
-    if nfft % 2 == 0:
-        spectrum[..., -1] = 0
-    return ducc0.fft.c2r(spectrum, axes=axis, lastsize=nfft, forward=False, inorm=2)
 
 
 def _band(nfft: int, lag: Float64 | None, freqmin: float | None, freqmax: float | None) -> npt.NDArray[np.int64]:
@@ -149,7 +128,7 @@ def _voice(spectra: npt.NDArray, k: int, width: float, nfft: int) -> npt.NDArray
     np.multiply(spectra[..., k : k + high + 1], gauss[low:], out=shifted[..., : high + 1])
     if low:
         np.multiply(spectra[..., k - low : k], gauss[:low], out=shifted[..., nfft - low :])
-    return ducc0.fft.c2c(shifted, axes=(shifted.ndim - 1,), forward=False, out=shifted)
+    return backward_complex(shifted)
 
 
 def _unit(values: npt.NDArray) -> npt.NDArray:

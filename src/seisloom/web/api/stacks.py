@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seisloom.errors import InputError
 from seisloom.jobs.limits import LimitError
-from seisloom.noise.stacking import periods_of
+from seisloom.noise.stack_wanted import periods_of
 from seisloom.web.api.files import JobId
 from seisloom.web.stacking.archives import ROTATED, Archive
 from seisloom.web.stacking.choice import finite_options
