@@ -20,6 +20,7 @@ from seisloom.noise.pipeline import complete_channels, day_range
 from seisloom.noise.plan import make_plan, window_groups
 from seisloom.noise.report import DayReport
 from seisloom.noise.response import Responses
+from seisloom.noise.tile_time import held_cut
 from seisloom.stations import channel_ids, validate
 from seisloom.storage import Storage, is_there
 from seisloom.waveforms.base import Source
@@ -50,24 +51,25 @@ def dry_run(
     channels = validate(channels)
     if settings.min_distance_km > 0 or settings.max_distance_km is not None:
         channels = _with_places(channels, Responses(inventory), source)
-    done, past = _held(channels, settings, source.spec, workspace, days)
+    done, past, most_pairs = _held(channels, settings, source.spec, workspace, days)
     return plan_job(
         channels, settings, source.spec, days, crew, done=done, past=past, part=part, readers=source.parallel,
         spectra_gb=spectra_gb, network_mb_s=network_mb_s, store="://" in str(workspace), prices=prices,
+        most_pairs=most_pairs,
     )  # fmt: skip
 
 
 def _held(
     channels: pd.DataFrame, settings: CorrelationSettings, source: str, workspace: str | Path, days: pd.DatetimeIndex
-) -> tuple[set[str], list[DayReport]]:
-    """Days that are done in the workspace, and the reports of some."""
+) -> tuple[set[str], list[DayReport], int | None]:
+    """Days that are done in the workspace, the reports of some, and pairs of a tile if a run has settled on them."""
     if not is_there(workspace):
-        return set(), []
+        return set(), [], None
     first = one_a_channel(channels)
     plan, pairs = make_plan(settings), channel_pairs(first, settings)
     ledger = Ledger(Storage(workspace), first, settings, source, plan, pairs, window_groups(settings, plan))
     done = ledger.finished(days)
-    return done, ledger.reports(sorted(done)[-LOOKED_AT:])
+    return done, ledger.reports(sorted(done)[-LOOKED_AT:]), held_cut(ledger.storage)
 
 
 def _with_places(channels: pd.DataFrame, responses: Responses, source: Source) -> pd.DataFrame:

@@ -13,14 +13,16 @@ from seisloom.compute.batches import TASKS_A_WORKER, items_a_task
 from seisloom.compute.crew import Crew
 from seisloom.config import CorrelationSettings
 from seisloom.noise.estimate import sampling_rates
-from seisloom.noise.job_time import DayLoad
+from seisloom.noise.job_time import DayLoad, DayTiming, timing
 from seisloom.noise.ledger import Ledger
 from seisloom.noise.rates import Rates, measure_rates
 from seisloom.noise.report import DayReport
-from seisloom.noise.tiles import DaySize, Sharing, SharingRates, Tiling, sharing
+from seisloom.noise.tiles import DaySize, Sharing, SharingRates, Tiling, days_stored, sharing
 
 LOOKED_AT = 20
 """Finished days whose time is looked at."""
+MOST_TRIED = 1e9
+"""Bytes of the spectra of a channel with which measuring would take too long."""
 # How records are come by, which takes a time that nobody knows before; what is not named is downloaded.
 _FETCHING = {"synthetic": "making the records", "sds": "reading the disk", "files": "reading the disk"}
 
@@ -42,14 +44,6 @@ class Network:
     def result_s(self, n_bytes: float) -> float:
         """Seconds of bytes between worker and workspace."""
         return n_bytes / self.bytes_s if self.day_out else 0.0
-
-
-@dataclass(frozen=True)
-class Cutting:
-    """Days that are cut, and of how many of them spectra may be stored at a time."""
-
-    tiling: Tiling
-    days_stored: int
 
 
 @dataclass(frozen=True)
@@ -87,32 +81,52 @@ class Pace:
         return items_a_task(day_s, days, workers)
 
 
-def job_pace(
-    channels: pd.DataFrame,
-    settings: CorrelationSettings,
-    source: str,
-    size: DaySize,
-    crew: Crew,
-    past: Sequence[DayReport] = (),
-    cutting: Cutting | None = None,
-    network: Network | None = None,
-) -> Pace:
-    """That of a job; ``past`` are reports of days of the same settings and source."""
-    rates = measure_rates(settings, float(sampling_rates(channels).median()), size.n_channels)
-    n, shared, makings, moves = size.n_channels, None, 1.0, 0.0
-    network = network or Network()
-    if cutting and not cutting.tiling.whole:
-        reads = cutting.tiling.channel_reads
-        move_s = rates.store_s + network.result_s(size.channel_bytes)
-        channel_s = rates.reading_s + rates.spectra_s + network.record_s(1 / n)
-        shared = sharing(cutting.tiling, n, SharingRates(channel_s, move_s, move_s), cutting.days_stored)
-        makings, moves = (1.0, 1 + reads / n) if shared.stored else (reads / n, 0.0)
-    took = past_factor(past, rates, crew.each(crew.workers), makings, moves)
-    load = DayLoad(rates.day(n, size.n_pairs, makings, moves))
-    if not took:  # which has the network in it
-        moved = network.day_out + moves * n * size.channel_bytes
-        load = replace(load, receiving_s=network.record_s(makings), sending_s=network.result_s(moved))
-    return Pace(load, rates.response_s * n, took, source.partition(":")[0], makings, shared)
+@dataclass(frozen=True)
+class Pacing:
+    """What decides how long the days of a job take, however they are cut."""
+
+    channels: pd.DataFrame
+    settings: CorrelationSettings
+    source: str
+    """As users write it."""
+    size: DaySize
+    crew: Crew
+    past: Sequence[DayReport] = ()
+    """Reports of days of the same settings and source."""
+    network: Network = Network()
+    spectra_gb: float | None = None
+    """That may lie in the workspace where days are cut."""
+    slices: int = 1
+    """Runs side by side that share out the job."""
+
+    @property
+    def measurable(self) -> bool:
+        return self.size.channel_bytes < MOST_TRIED
+
+    def of(self, tiling: Tiling | None = None) -> Pace:
+        """That of days which are cut so, or not."""
+        channels, size, network = self.channels, self.size, self.network
+        rates = measure_rates(self.settings, float(sampling_rates(channels).median()), size.n_channels)
+        n, shared, makings, moves = size.n_channels, None, 1.0, 0.0
+        if tiling and not tiling.whole:
+            reads = tiling.channel_reads
+            move_s = rates.store_s + network.result_s(size.channel_bytes)
+            channel_s = rates.reading_s + rates.spectra_s + network.record_s(1 / n)
+            stored = days_stored(tiling, self.spectra_gb, self.crew.workers * self.slices)
+            shared = sharing(tiling, n, SharingRates(channel_s, move_s, move_s), stored)
+            makings, moves = (1.0, 1 + reads / n) if shared.stored else (reads / n, 0.0)
+        took = past_factor(self.past, rates, self.crew.each(self.crew.workers), makings, moves)
+        load = DayLoad(rates.day(n, size.n_pairs, makings, moves))
+        if not took:  # which has the network in it
+            moved = network.day_out + moves * n * size.channel_bytes
+            load = replace(load, receiving_s=network.record_s(makings), sending_s=network.result_s(moved))
+        return Pace(load, rates.response_s * n, took, self.source.partition(":")[0], makings, shared)
+
+    def timing(self, tiling: Tiling, days: int) -> DayTiming:
+        """Of so many days that are cut so, by the rates of this machine alone: finished days may have been cut otherwise."""
+        pace = replace(self, past=()).of(tiling)
+        together = pace.days_a_task(self.crew, days)
+        return timing(pace.load, pace.response_s, self.crew, days, 1.0, together, tiling.tasks_a_day)
 
 
 def past_factor(
@@ -130,4 +144,4 @@ def days_a_task(books: Ledger, size: DaySize, days: int, compute: Compute) -> in
     if not compute.remote or days < 2 * TASKS_A_WORKER * crew.workers:  # so few that they stay single, however quick
         return 1
     past = books.reports(sorted(books.done())[-LOOKED_AT:])
-    return job_pace(books.channels, books.settings, books.source, size, crew, past).days_a_task(crew, days)
+    return Pacing(books.channels, books.settings, books.source, size, crew, past).of().days_a_task(crew, days)

@@ -20,19 +20,18 @@ from seisloom.config import DAY_S, CorrelationSettings
 from seisloom.noise.archive import SHARD_BYTES
 from seisloom.noise.correlate import SpectraStack, band_height
 from seisloom.noise.estimate import BYTES_A_SAMPLE, Estimate, estimate, one_a_channel, sampling_rates
-from seisloom.noise.job_pace import Cutting, Network, job_pace
+from seisloom.noise.job_pace import Network, Pacing
 from seisloom.noise.job_time import DayTiming, timing
 from seisloom.noise.pairs import channel_pairs
 from seisloom.noise.plan import make_plan
 from seisloom.noise.report import DayReport
 from seisloom.noise.span_stacks import shared
-from seisloom.noise.tiles import DaySize, Sharing, Tiling, cut, days_stored
+from seisloom.noise.tile_time import best_cut
+from seisloom.noise.tiles import DaySize, Sharing, Tiling, cut
 from seisloom.stations import channel_ids
 
 SAMPLE_BYTES, WINDOW_COPIES = 8, 3
 """What a reader holds: bytes for every sample of a record, and how often the windows of a channel-day in float64."""
-MOST_TRIED = 1e9
-"""Bytes of the spectra of a channel with which measuring would take too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,29 +79,34 @@ def plan_job(
     network_mb_s: float | None = None,
     store: bool = False,
     prices: Prices | None = None,
+    most_pairs: int | None = None,
 ) -> Plan:
     """The plan of correlating the channels of a table on ``days``, of which some (YYYY-MM-DD) are ``done``.
 
     ``source`` is what records come from, as users write it, ``readers`` of them at a time. ``past`` are reports of days of the
     same settings and source: how long they took counts. ``spectra_gb`` may lie in the workspace where days are cut into tiles.
     ``network_mb_s`` is what a worker's network carries, MB/s, from the source and, with ``store``, to a workspace in an object
-    store; without it that takes no time. Raises InputError where there is no pair, or a day cannot be done with this memory, or
+    store; without it that takes no time. ``most_pairs`` of a tile are what another run of the workspace has settled on. Raises InputError where there is no pair, or a day cannot be done with this memory, or
     no worker fits the machine of the ``prices``.
     """
     pairs = channel_pairs(table := one_a_channel(channels), settings)
     day = DaySize.of(len(table), len(pairs), settings, readers, crew.threads)
-    tiling = cut(day, pairs, crew.memory_bytes)
     size = estimate(channels, settings, days, day)
     own = shared(days, part, settings)
     to_do = sum(f"{day:%Y-%m-%d}" not in done for day in own)
     share, kind = to_do / len(days), source.partition(":")[0]
     remote = kind in ("fdsn", "s3")
+    moved = size.download_bytes / len(days) * remote, size.written_bytes / len(days) * store
+    network = Network(network_mb_s * 1e6, *moved) if network_mb_s else Network()
+    slices = part.of if part else 1
+    pacing = Pacing(channels, settings, source, day, crew, past, network, spectra_gb, slices)
+    # Slices know nothing of each other, and what is measured here: they cut by memory alone.
+    settled = part or most_pairs
+    most_pairs = None if part else most_pairs
+    tiling = cut(day, pairs, crew.memory_bytes, most_pairs) if settled else best_cut(pacing, pairs, to_do)
     pace, timed = None, None
-    if day.channel_bytes < MOST_TRIED:
-        moved = size.download_bytes / len(days) * remote, size.written_bytes / len(days) * store
-        network = Network(network_mb_s * 1e6, *moved) if network_mb_s else None
-        cutting = Cutting(tiling, days_stored(tiling, spectra_gb, crew.workers * (part.of if part else 1)))
-        pace = job_pace(channels, settings, source, day, crew, past, cutting, network)
+    if pacing.measurable:
+        pace = pacing.of(tiling)
         together = pace.days_a_task(crew, to_do)
         timed = timing(pace.load, pace.response_s, crew, to_do, pace.factor or 1.0, together, tiling.tasks_a_day)
     between = bool(pace and pace.sharing and pace.sharing.stored)

@@ -16,11 +16,12 @@ import pandas as pd
 
 from seisloom.compute import Compute, Slice, open_engine, parse_compute
 from seisloom.compute.batches import run_together
+from seisloom.compute.crew import Crew
 from seisloom.config import CorrelationSettings
 from seisloom.errors import InputError, SourceError
 from seisloom.noise.day import check_device
 from seisloom.noise.day_task import DayJob, day_task
-from seisloom.noise.job_pace import days_a_task
+from seisloom.noise.job_pace import Pacing, days_a_task
 from seisloom.noise.ledger import Ledger
 from seisloom.noise.pairs import channel_pairs
 from seisloom.noise.plan import make_plan, window_groups
@@ -29,7 +30,8 @@ from seisloom.noise.report import Summary
 from seisloom.noise.response import Responses
 from seisloom.noise.span_stacks import SpanStacks, shared
 from seisloom.noise.tile_run import clean, decide, run_tiles
-from seisloom.noise.tiles import DaySize, cut, days_stored
+from seisloom.noise.tile_time import best_cut, forget_cut, held_cut, hold_cut
+from seisloom.noise.tiles import DaySize, Tiling, cut, days_stored
 from seisloom.stations import channel_ids, validate
 from seisloom.storage import Storage
 from seisloom.waveforms.base import DAY_NS, ChannelQuery, Source
@@ -64,7 +66,8 @@ def correlate(
     done already are not done again. Problems of single channels and days are collected in the Summary and never stop
     the others. ``inventory`` gives instrument responses and missing coordinates; without it the source is asked.
     ``memory_gb`` bounds spectra and cross-spectra: days that do not fit are cut into tiles, which share spectra through the workspace
-    where that is cheaper, ``spectra_gb`` of them at most (None: of the days that workers are at). ``device`` "cuda" uses the GPU engine.
+    where that is cheaper, ``spectra_gb`` of them at most (None: of the days that workers are at). Days that are too few for the workers are
+    cut, too, where that ends the job sooner. ``device`` "cuda" uses the GPU engine.
 
     ``compute`` is "serial" (this process, ``workers`` threads), "processes", "dask" or "dask=ADDRESS": there ``workers``
     processes with ``threads`` each do a day at a time, each within ``memory_gb``. ``part`` is the slice of the days, or
@@ -96,15 +99,20 @@ def correlate(
     ledger = Ledger(Storage(workspace, create=True), channels, settings, source.spec, plan, pairs, groups)
     first = ledger.claim(days)
     ledger.archive(first, days[-1])  # whole before any worker begins, so that no two are at its making
-    job = DayJob(ids, source, responses, ledger, first, days[-1], how.n_threads, memory_gb * 1e9, device, size, tiling)
     # Fewer days than slices: then these share out tiles.
     by_tile = part if part and not tiling.whole and len(days) < part.of else None
+    last = days[-1]
     days = days if by_tile else shared(days, part, settings)
     names = [f"{day:%Y-%m-%d}" for day in days]
     to_do = [name for name in names if not ledger.is_done(name)]
+    if not part:
+        tiling = _tiling(
+            ledger, Pacing(channels, settings, source.spec, size, Crew.of(how), spectra_gb=spectra_gb), to_do
+        )
+    job = DayJob(ids, source, responses, ledger, first, last, how.n_threads, memory_gb * 1e9, device, size, tiling)
     clean(ledger.storage, tiling, to_do)
     tell = progress or (lambda _: None)
-    spans, notes = SpanStacks(ledger, first, job.last), []
+    spans, notes = SpanStacks(ledger, first, last), []
     spans.begin(to_do)
     if tiling.whole:
         _run(job, names, to_do, how, tell)
@@ -115,9 +123,23 @@ def correlate(
         notes = [f"days are cut into {counted(len(tiling.tiles), 'tile')}; {spectra}"]
         job = replace(job, spectra_days=spectra.days if spectra.stored else 0)
         notes += run_tiles(job, names, to_do, how, tell, by_tile)
+    if not part and ledger.done().issuperset(names):
+        forget_cut(ledger.storage)
     ledger.settle(first)
     spans.finish()
     return replace(ledger.summary(days), notes=notes)
+
+
+def _tiling(ledger: Ledger, pacing: Pacing, to_do: list[str]) -> Tiling:
+    """How days are cut: as another run of this workspace has settled, or so that its workers are done first."""
+    memory, pairs = pacing.crew.memory_bytes, ledger.pairs
+    most_pairs = held_cut(ledger.storage)
+    if most_pairs is None:
+        best = best_cut(pacing, pairs, len(to_do))
+        if best == cut(pacing.size, pairs, memory):  # as any other run would find without measuring
+            return best
+        most_pairs = hold_cut(ledger.storage, best, len(pairs))
+    return cut(pacing.size, pairs, memory, most_pairs)
 
 
 def day_range(start: str | pd.Timestamp, end: str | pd.Timestamp | None) -> pd.DatetimeIndex:

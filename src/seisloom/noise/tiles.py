@@ -148,18 +148,28 @@ class Tiling:
     def tasks_a_day(self) -> int:
         return max(1, len(self.tiles))
 
+    @property
+    def most_pairs(self) -> int | None:
+        """Of a tile: days that are cut with this as the most are cut so again. None where a day is one task."""
+        return max((tile.stop - tile.first for tile in self.tiles), default=None)
 
-def cut(size: DaySize, pairs: npt.NDArray[np.int64], memory_bytes: float) -> Tiling:
-    """Tiles of a day that stay within a memory budget, as few as it allows.
+
+def cut(size: DaySize, pairs: npt.NDArray[np.int64], memory_bytes: float, most_pairs: int | None = None) -> Tiling:
+    """Tiles of a day that stay within a memory budget, as few as it allows; of ``most_pairs`` at most, or of a shard.
 
     ``pairs`` (pair, 2) are sorted by A then B. Raises InputError where not even the smallest tile fits.
     """
-    if size.whole_bytes <= memory_bytes:
-        return Tiling((), size.n_channels, size.whole_bytes, size.n_channels, size.day_bytes)
+    most = most_pairs or size.n_pairs
+    whole = Tiling((), size.n_channels, size.whole_bytes, size.n_channels, size.day_bytes)
+    fits = size.whole_bytes <= memory_bytes
+    if fits and most >= size.n_pairs:
+        return whole
     columns = _columns(size, memory_bytes)
     room = int(memory_bytes) - size.streaming_bytes(columns)
-    tiles = tuple(_tiles(size, pairs[:, 0], room))
+    tiles = tuple(_tiles(size, pairs[:, 0], room, most))
     if size.count_bytes > memory_bytes or not tiles:
+        if fits:
+            return whole
         raise InputError(_refusal(size, pairs, memory_bytes))
     taken = [tile.rows * size.side_bytes + size.pair_bytes(tile.stop - tile.first) for tile in tiles]
     most = max(size.count_bytes, size.streaming_bytes(columns) + max(taken))
@@ -175,8 +185,8 @@ def _columns(size: DaySize, memory_bytes: float) -> int:
     return 1
 
 
-def _tiles(size: DaySize, channel_a: npt.NDArray[np.int64], room: int) -> list[Tile]:
-    """Tiles of as many shards as there is room for; none where a shard and one row do not fit."""
+def _tiles(size: DaySize, channel_a: npt.NDArray[np.int64], room: int, most: int) -> list[Tile]:
+    """Tiles of as many shards as there is room for and ``most`` pairs hold, one at least; none where a shard and one row do not fit."""
     n = size.n_pairs
     # Which one among the channels that are A of some pair: how many rows a range of pairs has is a difference.
     rank = np.cumsum(np.diff(channel_a, prepend=channel_a[0]) > 0)
@@ -185,6 +195,7 @@ def _tiles(size: DaySize, channel_a: npt.NDArray[np.int64], room: int) -> list[T
     first = 0
     while first < n:
         ahead = stops[stops > first]
+        ahead = ahead[: max(int(np.searchsorted(ahead, first + most, side="right")), 1)]
         rows = rank[ahead - 1] - rank[first] + 1
         taken = rows * size.side_bytes + size.pair_bytes(1) * (ahead - first)
         k = max(int(np.searchsorted(taken, room, side="right")) - 1, 0)
