@@ -14,7 +14,7 @@ from seisloom.jobs import Board, Claim
 from seisloom.storage import Storage
 from seisloom.web.pages.correlate_forecast import sentence
 from seisloom.words import duration, size
-from tests.browser import expect, soon
+from tests.browser import expect, fits, soon
 from tests.web_support import serving
 
 if TYPE_CHECKING:
@@ -188,6 +188,31 @@ def test_what_is_not_there_is_said(page: Page, board: Board, url: str) -> None:
     expect(page.get_by_text("No jobs yet.")).to_be_visible()
     page.goto(f"{url}?job=never")
     expect(page.get_by_text("There is no such job")).to_be_visible()
+
+
+def test_jobs_are_filtered_by_state_and_name(page: Page, board: Board, url: str) -> None:
+    running(board, "At work")
+    _, claim = running(board, "Broken")
+    claim.fail("the source does not answer")
+    submit(board, "In line")
+    page.goto(url)
+    shown = rows(page).locator(".sl-job-name")
+    expect(shown).to_have_count(3)
+    page.get_by_role("button", name=re.compile("^Failed")).click()
+    expect(shown).to_have_text(["Broken"])
+    page.get_by_role("button", name=re.compile("^All")).click()
+    page.get_by_label("Filter jobs by name").fill("in li")
+    expect(shown).to_have_text(["In line"])
+    page.get_by_label("Filter jobs by name").fill("nothing of that name")
+    expect(page.get_by_text("No job fits the filter.")).to_be_visible()
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(phone: Page, board: Board, url: str) -> None:
+    running(board, "At work")
+    phone.goto(url)
+    rows(phone).first.click()
+    expect(phone.locator(".sl-jobpanel")).to_be_visible()
+    fits(phone)
 
 
 def test_jobs_are_chosen_with_the_keyboard(page: Page, board: Board, url: str) -> None:

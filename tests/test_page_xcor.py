@@ -13,7 +13,7 @@ import pytest
 
 from seisloom.config import CorrelationSettings, write_params_csv
 from seisloom.noise.archive import open_correlations
-from tests.browser import expect, fits
+from tests.browser import expect
 from tests.job_workers import until
 from tests.web_support import Serving, checked, launch_correlation, serving, worker_of
 
@@ -198,22 +198,3 @@ def test_a_failed_job_says_why(xcor: Page, served: tuple[Serving, Path]) -> None
     row.click()
     expect(panel(xcor, "Nothing there").get_by_role("status")).to_contain_text("XX.NONE..BHZ")
     expect(xcor).to_have_url(re.compile(f"job={made.json()['id']}$"))
-
-
-def test_jobs_are_filtered_by_state_and_name(xcor: Page) -> None:
-    rows = xcor.locator("[data-job]")
-    xcor.get_by_role("button", name=re.compile("^Failed")).click()
-    expect(rows).to_have_count(1)
-    xcor.get_by_role("button", name=re.compile("^All")).click()
-    xcor.get_by_label("Filter jobs by name").fill("outliv")
-    expect(rows).to_have_count(1)
-    xcor.get_by_label("Filter jobs by name").fill("nothing of that name")
-    expect(xcor.get_by_text("No job fits the filter.")).to_be_visible()
-
-
-def test_on_a_phone_nothing_is_wider_than_the_screen(phone: Page, served: tuple[Serving, Path]) -> None:
-    phone.goto(f"{served[0].url}/xcor")
-    expect(phone.locator("[data-job]").first).to_be_visible()
-    phone.locator("[data-job]").first.click()
-    expect(phone.locator(".sl-jobpanel")).to_be_visible()
-    fits(phone)
