@@ -117,7 +117,7 @@ def _plan(search: Search, spool: Spool, bytes_in: int, pace: Pace, timing: Timin
             f"from {counted(trial.n_picks, 'pick')} of {_utc(spool, pace.first_s)} to {_utc(spool, pace.last_s)}, which come as often "
             "as those of a typical part: associated on this machine; reading, from all picks"
         ),
-        notes=["without figures"],
+        notes=[*crew.notes(0), "without figures"],
     )
 
 

@@ -15,7 +15,8 @@ import pickle
 import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from seisloom import __version__
@@ -26,6 +27,8 @@ from seisloom.errors import MissingExtraError, described
 
 CONNECT_S = 30
 """How long a scheduler may take to answer."""
+ASK_S = 5
+"""How long it may take where it is only asked who is there."""
 CLOSE_S = 10
 """How long taking leave of it may take."""
 OVERHEAD_GB = 1.0
@@ -83,8 +86,7 @@ class OnDask:
         import dask
         from distributed import Client
 
-        # What Dask says of lost workers, the engine says itself; of a connection that ends while others do, nobody need hear.
-        self._open.enter_context(_silent("distributed", "tornado", "asyncio"))
+        self._open.enter_context(_quiet())
         self._open.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT_S}s"}))
         where = self._compute.address or self._open.enter_context(_local_cluster(self._compute))
         try:
@@ -103,6 +105,37 @@ class OnDask:
     def __exit__(self, *_: object) -> None:
         self._open.close()
         self._client = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Workers of a running scheduler."""
+
+    workers: int
+    slots: int
+    """Tasks that they do at a time: as many each as it has Dask threads."""
+    memory_bytes: float | None
+    """That a task may use where it has least; None where no worker has a limit."""
+
+
+def find_workers(address: str) -> Found | None:
+    """Those of a running scheduler, asked for; None where none answers within ASK_S. MissingExtraError without Dask."""
+    require_distributed()
+    from distributed import Client
+
+    with _quiet():
+        try:
+            client = Client(address, timeout=ASK_S, set_as_default=False)
+        except (OSError, CancelledError):
+            return None
+        try:
+            there = list(client.scheduler_info(n_workers=-1)["workers"].values())
+        except (OSError, CancelledError):
+            return None
+        finally:
+            _leave(client)
+    limits = [worker["memory_limit"] / worker["nthreads"] for worker in there if worker["memory_limit"]]
+    return Found(len(there), sum(worker["nthreads"] for worker in there), min(limits, default=None))
 
 
 class _Run:
@@ -189,6 +222,11 @@ def _local_cluster(compute: Compute) -> Iterator[Any]:
         finally:
             with suppress(Exception):  # of workers that do not end in time, the operating system takes care
                 cluster.close()
+
+
+def _quiet() -> AbstractContextManager[None]:
+    """What Dask says of lost workers, the engine says itself; of a connection that ends while others do, nobody need hear."""
+    return _silent("distributed", "tornado", "asyncio")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from seisloom.compute import Compute
 from seisloom.compute.batches import TASKS_A_WORKER, items_a_task
 from seisloom.compute.crew import Crew
 from seisloom.config import CorrelationSettings
@@ -138,10 +137,9 @@ def past_factor(
     return sum(day.seconds for day in done) / said if said else None
 
 
-def days_a_task(books: Ledger, size: DaySize, days: int, compute: Compute) -> int:
+def days_a_task(books: Ledger, size: DaySize, days: int, crew: Crew) -> int:
     """How many of the days that are left of a job to put into a task."""
-    crew = Crew.of(compute)
-    if not compute.remote or days < 2 * TASKS_A_WORKER * crew.workers:  # so few that they stay single, however quick
+    if crew.kind == "serial" or days < 2 * TASKS_A_WORKER * crew.workers:  # so few that they stay single, however quick
         return 1
     past = books.reports(sorted(books.done())[-LOOKED_AT:])
     return Pacing(books.channels, books.settings, books.source, size, crew, past).of().days_a_task(crew, days)

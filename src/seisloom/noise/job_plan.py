@@ -109,6 +109,7 @@ def plan_job(
         pace = pacing.of(tiling)
         together = pace.days_a_task(crew, to_do)
         timed = timing(pace.load, pace.response_s, crew, to_do, pace.factor or 1.0, together, tiling.tasks_a_day)
+    memory_bytes = _memory(channels, settings, day, tiling, crew)
     between = bool(pace and pace.sharing and pace.sharing.stored)
     plan = Plan(
         size=size,
@@ -124,10 +125,10 @@ def plan_job(
         objects_out=round(size.written_objects * share),
         bytes_shared=day.day_bytes * to_do if between else 0,
         bytes_kept=round(size.output_bytes * len(own) / len(days)),
-        memory_bytes=_memory(channels, settings, day, tiling, crew),
+        memory_bytes=memory_bytes,
         timing=timed,
         basis=pace.basis if pace else "not measured: the spectra of a single channel take more than a gigabyte",
-        notes=_notes(channels, settings, size),
+        notes=[*crew.notes(memory_bytes), *_notes(channels, settings, size)],
     )
     reads = tiling.channel_reads * to_do
     return replace(plan, bill=_bill(plan, reads, prices, remote)) if prices and timed else plan

@@ -105,20 +105,19 @@ def correlate(
     days = days if by_tile else shared(days, part, settings)
     names = [f"{day:%Y-%m-%d}" for day in days]
     to_do = [name for name in names if not ledger.is_done(name)]
+    crew = Crew.of(how, None if to_do else 1)  # where nothing is left, nobody is asked for
     if not part:
-        tiling = _tiling(
-            ledger, Pacing(channels, settings, source.spec, size, Crew.of(how), spectra_gb=spectra_gb), to_do
-        )
+        tiling = _tiling(ledger, Pacing(channels, settings, source.spec, size, crew, spectra_gb=spectra_gb), to_do)
     job = DayJob(ids, source, responses, ledger, first, last, how.n_threads, memory_gb * 1e9, device, size, tiling)
     clean(ledger.storage, tiling, to_do)
     tell = progress or (lambda _: None)
     spans, notes = SpanStacks(ledger, first, last), []
     spans.begin(to_do)
     if tiling.whole:
-        _run(job, names, to_do, how, tell)
+        _run(job, names, to_do, how, days_a_task(ledger, size, len(to_do), crew), tell)
     elif to_do:
         # Slices side by side store the spectra of days of their own.
-        most = days_stored(tiling, spectra_gb, how.n_workers * (part.of if part else 1))
+        most = days_stored(tiling, spectra_gb, crew.workers * (part.of if part else 1))
         spectra = decide(job, to_do[0], most)
         notes = [f"days are cut into {counted(len(tiling.tiles), 'tile')}; {spectra}"]
         job = replace(job, spectra_days=spectra.days if spectra.stored else 0)
@@ -185,8 +184,8 @@ def _source_places(table: pd.DataFrame, source: Source) -> pd.DataFrame:
     return found.assign(id=channel_ids(found)).drop_duplicates("id").set_index("id")
 
 
-def _run(job: DayJob, names: list[str], to_do: list[str], compute: Compute, progress: Reporter) -> None:
-    """Compute the days ``to_do`` of those named."""
+def _run(job: DayJob, names: list[str], to_do: list[str], compute: Compute, together: int, progress: Reporter) -> None:
+    """Compute the days ``to_do`` of those named, ``together`` so many a task."""
     number = {name: n for n, name in enumerate(names)}
     n_channels, n_pairs = len(job.ids), len(job.ledger.pairs)
 
@@ -196,7 +195,7 @@ def _run(job: DayJob, names: list[str], to_do: list[str], compute: Compute, prog
     # In this process every step within a day is told; of days that are done elsewhere, their end.
     prepare = partial(day_task, job) if compute.remote else partial(day_task, job, counters)
     with open_engine(compute) as engine:
-        made = run_together(engine, prepare, to_do, days_a_task(job.ledger, job.size, len(to_do), compute))
+        made = run_together(engine, prepare, to_do, together)
         for done, (name, failed) in enumerate(made, len(names) - len(to_do)):
             if failed:
                 job.ledger.give_up(name, str(failed))

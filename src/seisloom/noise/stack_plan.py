@@ -76,6 +76,7 @@ def _plan(wanted: WantedStack, pace: StackPace, opening_s: float, crew: Crew, wi
     n_periods = len(wanted.groups)
     each = min(pace.pairs_a_task(wanted, crew), n_pairs)
     row_bytes, stack_bytes = 4 * n_times * n_lag, 4 * n_periods * n_lag
+    memory_bytes = _memory(wanted, each, crew)
     notes = ["turning to R, T and Z, which follows, is not in the time"] if wanted.rotated else []
     return StackPlan(
         name=wanted.name,
@@ -90,10 +91,10 @@ def _plan(wanted: WantedStack, pace: StackPace, opening_s: float, crew: Crew, wi
         bytes_in=n_pairs * row_bytes,
         bytes_out=n_pairs * (stack_bytes + 8 * n_periods),
         objects_out=_objects(wanted),
-        memory_bytes=_memory(wanted, each, crew),
+        memory_bytes=memory_bytes,
         timing=_timing(wanted, pace, each, opening_s, crew),
         basis=f"from {pace.n_pairs:,} of these pairs, read and stacked on this machine{without}",
-        notes=notes,
+        notes=[*crew.notes(memory_bytes), *notes],
     )
 
 
