@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from seisloom.associate import by_likelihood
+from seisloom.associate.dataset_plan import DatasetPlan
 from seisloom.associate.job import JobSettings
 from seisloom.associate.link import RESOLUTION
 from seisloom.associate.pipeline import FATES
@@ -69,6 +70,7 @@ SETTINGS = table("params.csv")
         ),
         ("The plan of a stack", own_fields(StackPlan)),
         ("The plan of an association", own_fields(AssociationPlan)),
+        ("The plan of a training set", own_fields(DatasetPlan)),
     ],
 )
 def test_every_key_of_a_plan_and_its_prices_is_documented(heading: str, names: Iterable[str]) -> None:

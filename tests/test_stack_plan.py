@@ -179,7 +179,9 @@ def test_command(workspace: Path) -> None:
     lines = told.stdout.splitlines()
     assert lines[0] == "linear_3days: 10 pairs, 4 periods of 12 days"
     assert [line.split()[0] for line in lines[1:]] == ["in", "out", "memory", "tasks", "time", "limit", "basis"]
-    told = command("stack", "w", "--dry-run", "--json", "--compute", "dask=10.0.0.1:8786", "--workers", "5", cwd=_beside(workspace))
+    told = command(
+        "stack", "w", "--dry-run", "--json", "--compute", "dask=10.0.0.1:8786", "--workers", "5", cwd=_beside(workspace)
+    )
     assert json.loads(told.stdout)["pairs"] == 10
     assert sizes(workspace) == before
     told = command("stack", "w", "--json", cwd=_beside(workspace))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from seisloom.compute import Compute, ComputeError, Failed, open_engine
 from seisloom.traveltime import TravelTimes
 
 _STREAMS = 16  # of a block: some 4000 windows
-_AT_ONCE = 64  # blocks whose windows may be held
+AT_ONCE = 256
+"""Blocks whose windows may be held."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ def window_blocks(simulated: Simulated, n_windows: int, compute: Compute) -> Ite
     given, first = 0, 0
     with open_engine(compute) as engine:
         while given < n_windows:
-            # No stream has more windows than this, so that no block is made in vain but the last ones.
-            wanted = max(-(-(n_windows - given) // (256 * _STREAMS)), 1)
-            numbers = range(first, first + min(wanted, _AT_ONCE))
+            # As many as are needed if they are like those before; at first, if they had as many windows as there can be.
+            a_block = given / first if first else 256 * _STREAMS
+            wanted = max(math.ceil((n_windows - given) / a_block), 1)
+            numbers = range(first, first + min(wanted, AT_ONCE))
             made: dict[int, WindowSet] = {}
             for number, windows in engine.run(partial(block_task, simulated), numbers):
                 if isinstance(windows, Failed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -54,12 +55,8 @@ def dataset(
     params: PhaselinkParams, progress: Callable[[int], None] | None = None, compute: Compute | None = None
 ) -> str:
     """Write the training set that ``params`` describe; a sentence about it. It is the same whatever it is computed on."""
-    study = open_study(params, "dataset")
-    windows = windows_of(params)
-    variety = variety_of(params, study.network.n_stations)
-    simulated = Simulated(variety, study.network, study.times, study.limits(windows), windows, params.seed)
+    simulated, made = training_windows(params)
     stream = window_blocks(simulated, params.n_train_samp, compute or Compute())
-    made = model_facts(study, windows) | {"seed": params.seed, "scenario": repr(variety)}
     x, y = Path(params.training_dset_X), Path(params.training_dset_Y)
     write_dataset(x, y, params.n_train_samp, stream, made, progress)
     written, _ = read_dataset(x, y)
@@ -68,6 +65,15 @@ def dataset(
         f"{written.n_windows} windows of {written.sizes.mean():.1f} picks ({100 * share:.0f} % of the root's event) "
         f"written to {x} and {y}"
     )
+
+
+def training_windows(params: PhaselinkParams) -> tuple[Simulated, dict[str, Any]]:
+    """What windows of the training set are made from, and how, for the file beside them."""
+    study = open_study(params, "dataset")
+    windows = windows_of(params)
+    variety = variety_of(params, study.network.n_stations)
+    made = model_facts(study, windows) | {"seed": params.seed, "scenario": repr(variety)}
+    return Simulated(variety, study.network, study.times, study.limits(windows), windows, params.seed), made
 
 
 def train_network(

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seisloom.cli.compute_options import ComputeOption, WorkersOption
+from seisloom.cli.dry_run import (
+    DryRunOption,
+    JsonOption,
+    PricesOption,
+    planned_crew,
+    prices_in,
+    refuse_without_dry_run,
+    tell_plan,
+)
 from seisloom.cli.progress import association_bar
 
 if TYPE_CHECKING:
@@ -48,12 +57,27 @@ def tables(
 
 
 @app.command()
-def dataset(params: ParamsArgument, compute: ComputeOption = "serial", workers: WorkersOption = None) -> None:
+def dataset(
+    params: ParamsArgument,
+    compute: ComputeOption = "serial",
+    workers: WorkersOption = None,
+    dry_run: DryRunOption = False,
+    prices: PricesOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Simulate the training set."""
     from seisloom.associate.phaselink import dataset as run
     from seisloom.compute import parse_compute
 
     read = _read(params)
+    if dry_run:
+        from seisloom.associate.dataset_plan import dry_run_dataset
+        from seisloom.cli.plan_words import dataset_lines
+
+        way = parse_compute(compute)
+        crew = planned_crew(compute, workers if way.remote else None, 1)
+        return tell_plan(dry_run_dataset(read, crew, prices_in(prices)), dataset_lines, as_json)
+    refuse_without_dry_run(prices=prices, json=as_json)
     with association_bar() as bar:
         text = run(read, bar.count("windows", read.n_train_samp), parse_compute(compute, workers))
     typer.echo(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seisloom.words import counted, duration, size
 
 if TYPE_CHECKING:
+    from seisloom.associate.dataset_plan import DatasetPlan
     from seisloom.associate.plan import AssociationPlan
     from seisloom.compute.forecast import Forecast, Timing
     from seisloom.compute.prices import Bill
@@ -57,6 +58,17 @@ def association_lines(plan: AssociationPlan) -> Iterator[str]:
             _tasks(plan, plan.timing, f"some {counted(picks, 'pick')}") + f"; then {counted(plan.sections, 'section')}"
         )
     yield from _ending(plan, "picks", "the catalogue")
+
+
+def dataset_lines(plan: DatasetPlan) -> Iterator[str]:
+    """The lines of ``seisloom phaselink dataset --dry-run``."""
+    yield f"{counted(plan.windows, 'window')} of some {counted(plan.picks, 'pick')} at {counted(plan.stations, 'station')}"
+    yield f"  out     {_out(plan)}"
+    yield f"  memory  {size(plan.memory_bytes)}"
+    if plan.timing:
+        windows = round(plan.windows / plan.timing.tasks)
+        yield _tasks(plan, plan.timing, f"some {counted(windows, 'window')}")
+    yield from _ending(plan, "nothing", "the training set")
 
 
 def _kept(plan: Plan) -> str:
