@@ -27,7 +27,7 @@ from tests.jobs import objects
 SPEC = "synthetic:stations=4,rate=2"
 SOURCES = Sources({"tiny": SPEC}, "tiny")
 FIRST = "2024-03-01"
-PATIENCE_S = 90
+PATIENCE_S = 180
 """How long a test waits for what a busy machine does late."""
 
 

@@ -106,5 +106,5 @@ def command(*arguments: object, cwd: Path, **environment: str) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-m", "seisloom", *map(str, arguments)],
         cwd=cwd, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | environment,
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip

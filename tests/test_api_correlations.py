@@ -30,7 +30,7 @@ from seisloom.web.services import Services
 from seisloom.web.stacking import archives
 from seisloom.web.stacking.cache import Cache
 from tests.correlation_jobs import finish_days, put_job, three_components
-from tests.job_workers import until
+from tests.job_workers import PATIENCE_S, until
 from tests.jobs import channel_table, command
 from tests.object_stores import NewWorkspace
 from tests.web_support import api_client
@@ -400,7 +400,7 @@ def test_stacks_that_cannot_be_made(served: Served) -> None:
 
 def test_one_stack_at_a_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
-    monkeypatch.setattr("seisloom.web.stacking.runs.stack_correlations", lambda *_, **__: go.wait(20) and "x")
+    monkeypatch.setattr("seisloom.web.stacking.runs.stack_correlations", lambda *_, **__: go.wait(PATIENCE_S) and "x")
     assert served.client.post("/jobs/nine/stacks", json={}).status_code == 202
     second = served.client.post("/jobs/nine/stacks", json={})
     assert second.status_code == 409
@@ -484,16 +484,16 @@ def test_the_cache_makes_once_keeps_errors_out_and_stays_small() -> None:
     def slow() -> str:
         made.append("a")
         begun.set()
-        go.wait(20)
+        go.wait(PATIENCE_S)
         return "a"
 
     threads = [threading.Thread(target=cache.get, args=(("job", "1", "a"), slow, lambda _: 60)) for _ in range(3)]
     for thread in threads:
         thread.start()
-    begun.wait(20)
+    begun.wait(PATIENCE_S)
     go.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert made == ["a"]
     with pytest.raises(ValueError, match="no"):
         cache.get(("job", "1", "b"), lambda: (_ for _ in ()).throw(ValueError("no")), lambda _: 1)

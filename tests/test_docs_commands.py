@@ -304,7 +304,7 @@ def test_blocks_are_of_a_kind_that_is_understood(page: str) -> None:
 
 
 def test_what_stands_behind_run_exists() -> None:
-    usage = subprocess.run([ROOT / "run"], capture_output=True, text=True, timeout=30, check=True).stdout
+    usage = subprocess.run([ROOT / "run"], capture_output=True, text=True, timeout=120, check=True).stdout
     known = set(re.findall(r"^  (\w+) ", usage, re.MULTILINE))
     assert {"demo", "test", "check", "bench", "setup"} <= known
     known |= {name.split()[1] for name, _ in command_line() if " " in name}

@@ -83,7 +83,9 @@ def visited(address: str = "127.0.0.1", family: socket.AddressFamily = socket.AF
 
 
 def read(url: str) -> bytes:
-    with urllib.request.build_opener().open(url, timeout=5) as answer:  # urlopen remembers the proxies of its first use
+    with urllib.request.build_opener().open(
+        url, timeout=60
+    ) as answer:  # urlopen remembers the proxies of its first use
         return bytes(answer.read())
 
 

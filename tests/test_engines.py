@@ -22,7 +22,7 @@ from seisloom.compute.engine import TRIES
 from seisloom.cores import cores
 from seisloom.errors import InputError, MissingExtraError, SettingsError
 from tests import compute_tasks as tasks
-from tests.job_workers import alive, children_of, until
+from tests.job_workers import PATIENCE_S, alive, children_of, until
 
 ITEMS = list(range(6))
 
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_workers_without_a_word_of_theirs(tmp_path: Path, kind: 
     until(lambda: len(list(tmp_path.iterdir())) >= 4)
     workers = children_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate(timeout=60) == ("interrupted\n", "")
+    assert process.communicate(timeout=PATIENCE_S) == ("interrupted\n", "")
     assert len(list(tmp_path.iterdir())) < 100
     until(lambda: not any(map(alive, workers)))
 

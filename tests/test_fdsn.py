@@ -121,7 +121,7 @@ def sleeps() -> list[float]:
 
 @pytest.fixture
 def source(server: FdsnServer, sleeps: list[float]) -> FdsnSource:
-    return FdsnSource(f"{server.url}?parallel=3&timeout=5", np.random.default_rng(2), sleeps.append)
+    return FdsnSource(f"{server.url}?parallel=3&timeout=60", np.random.default_rng(2), sleeps.append)
 
 
 def on_grid(record: Record, n: int) -> np.ndarray:
@@ -366,7 +366,7 @@ def test_waiting_keeps_its_place(server: FdsnServer) -> None:
         assert server.count("dataselect/1/query") == 1
         go_on.set()
         assert first.result(60).segments
-        assert second.result(5).segments
+        assert second.result(60).segments
 
 
 # Reaching the server

@@ -289,7 +289,7 @@ def test_processes_share_the_jobs(object_store: NewWorkspace) -> None:
         for n in range(3)
     ]
     assert [worker.stdout.readline() for worker in workers if worker.stdout] == ["ready\n"] * 3
-    taken = {f"w{n}": worker.communicate("go\n", timeout=60)[0].split() for n, worker in enumerate(workers)}
+    taken = {f"w{n}": worker.communicate("go\n", timeout=180)[0].split() for n, worker in enumerate(workers)}
     assert sorted(job_id for some in taken.values() for job_id in some) == ids
     for worker, some in taken.items():
         assert [board.job(job_id).result for job_id in some] == [{"by": worker}] * len(some)

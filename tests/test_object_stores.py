@@ -14,7 +14,6 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -59,7 +58,7 @@ def test_processes_share_the_claims(object_store: NewWorkspace) -> None:
         assert worker.stdout
         assert worker.stdout.readline() == "ready\n"
     start = f"{time.time() + 0.2}\n"
-    won = [[int(n) for n in worker.communicate(start, timeout=60)[0].split()] for worker in workers]
+    won = [[int(n) for n in worker.communicate(start, timeout=PATIENCE_S)[0].split()] for worker in workers]
     assert sorted(n for mine in won for n in mine) == list(range(claims))
     storage = Storage(url)
     for me, mine in enumerate(won):
@@ -164,7 +163,7 @@ def test_the_app_on_a_bucket(object_store: NewWorkspace) -> None:
     """A job through server and worker, its picture, its files, and its end."""
     with (
         serving(object_store(), "--archive", "small=synthetic:stations=3,rate=1", "--threads", "1") as server,
-        httpx.Client(base_url=f"{server.url}/api", timeout=60.0) as api,
+        server.client("/api") as api,
     ):
         channels = api.get("/channels", params={"source": "small"}).json()["channels"]
         settings = {"fs": 1, "freqmin": 0.05, "freqmax": 0.4, "cc_len": 600, "cc_step": 600, "maxlag": 60}

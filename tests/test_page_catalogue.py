@@ -44,11 +44,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, 
 def finished(served: tuple[Serving, Path], prepared: Prepared) -> tuple[str, str, Path]:
     """Address of the page, id of a finished job, and the folder of its catalogue."""
     server, workspace = served
-    import httpx
-
     files = {kind: (getattr(prepared, kind).name, getattr(prepared, kind).read_bytes()) for kind in KINDS}
     data = {"options": json.dumps({"region": REGION_OPTION[1:]}), "name": "Made before"}
-    made = httpx.post(f"{server.url}/api/jobs/association", files=files, data=data, timeout=60.0)
+    with server.client("/api") as api:
+        made = api.post("/jobs/association", files=files, data=data)
     assert made.status_code == 201, made.text
     work(workspace)
     return f"{server.url}/catalogue", made.json()["id"], catalogue_of(workspace, made.json()["id"])

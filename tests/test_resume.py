@@ -215,7 +215,7 @@ def test_ctrl_c_says_how_to_go_on(job: Path, undisturbed: tuple[dict[str, bytes]
         process = start(job, "interrupted")
         wait_for(job / f"interrupted/done/{DAY}.json", process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         if process.returncode != 0:
             break
     assert process.returncode in (130, -signal.SIGINT)  # a shell calls both 130

@@ -340,7 +340,7 @@ train(model(), easy_source(), TrainSettings(n_epochs=500, patience=500, batch_pi
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert "KeyboardInterrupt" in errors
     n_epochs = read_checkpoint(tmp_path / "last.pt")["epoch"] + 1
     load_model(tmp_path / "best.pt")

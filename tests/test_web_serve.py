@@ -28,13 +28,13 @@ def launch(url: str, days: int) -> str:
         "start": tiny.start,
         "end": tiny.end,
     }
-    answer = httpx.post(f"{url}/api/jobs/correlation", json=wanted, timeout=30.0)
+    answer = httpx.post(f"{url}/api/jobs/correlation", json=wanted, timeout=PATIENCE_S)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
 def ask(url: str, path: str) -> Any:
-    return httpx.get(f"{url}/api{path}", timeout=30.0).json()
+    return httpx.get(f"{url}/api{path}", timeout=PATIENCE_S).json()
 
 
 def test_a_job_outlives_worker_and_server(tmp_path: Path) -> None:
@@ -65,7 +65,8 @@ def test_it_ends_at_once_when_asked(tmp_path: Path) -> None:
         until(lambda: ask(server.url, f"/jobs/{job}")["state"] == "running", "a start")
         worker = worker_of(server)
         with (
-            httpx.stream("GET", f"{server.url}/api/jobs/{job}/archive"),
+            server.client() as api,
+            api.stream("GET", f"/api/jobs/{job}/archive"),
             socket.create_connection(server.url.removeprefix("http://").split(":")),
         ):
             # Nobody who still listens, as these two would for ever, keeps it from ending.
@@ -86,19 +87,20 @@ def test_several_workers(tmp_path: Path) -> None:
 
 
 def test_other_addresses_need_a_token(tmp_path: Path) -> None:
-    with serving(tmp_path / "workspace", "--host", "0.0.0.0", "--no-worker") as server:
+    with serving(tmp_path / "workspace", "--host", "0.0.0.0", "--no-worker") as server, server.client() as client:
         token = until(lambda: next((x.split()[-1] for x in server.printed if "access token" in x), None), "a token")
         assert len(token) >= 32
-        assert httpx.get(f"{server.url}/api/jobs").status_code == 401
-        assert httpx.get(f"{server.url}/api/jobs", headers={"authorization": f"Bearer {token}"}).json() == []
-        assert httpx.get(f"{server.url}/", headers={"accept": "text/html"}).headers["location"] == "/login?next=%2F"
-        assert httpx.get(f"{server.url}/static/login.css").status_code == 200
+        assert client.get("/api/jobs").status_code == 401
+        assert client.get("/api/jobs", headers={"authorization": f"Bearer {token}"}).json() == []
+        assert client.get("/", headers={"accept": "text/html"}).headers["location"] == "/login?next=%2F"
+        assert client.get("/static/login.css").status_code == 200
 
 
 def test_a_token_of_the_environment(tmp_path: Path) -> None:
-    with serving(tmp_path / "workspace", "--no-worker", env={"SEISLOOM_TOKEN": "mine"}) as server:
-        assert httpx.get(f"{server.url}/api/jobs").status_code == 401
-        assert httpx.get(f"{server.url}/api/jobs", headers={"authorization": "Bearer mine"}).status_code == 200
+    own = {"SEISLOOM_TOKEN": "mine"}
+    with serving(tmp_path / "workspace", "--no-worker", env=own) as server, server.client() as client:
+        assert client.get("/api/jobs").status_code == 401
+        assert client.get("/api/jobs", headers={"authorization": "Bearer mine"}).status_code == 200
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

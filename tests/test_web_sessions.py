@@ -32,7 +32,7 @@ def test_twenty_sessions_at_once(server: Serving) -> None:
 
     def visit(person: int) -> str:
         """Look at the pages, save channels in several steps, launch, follow."""
-        with httpx.Client(base_url=server.url, timeout=60.0) as browser:
+        with server.client() as browser:
             begin.wait()
             browser.get("/").raise_for_status()
             mine = channels_of(person)
@@ -56,27 +56,32 @@ def test_twenty_sessions_at_once(server: Serving) -> None:
 
     with ThreadPoolExecutor(PEOPLE) as people:
         names = list(people.map(visit, range(PEOPLE)))
-    jobs = httpx.get(f"{server.url}/api/jobs", timeout=60.0).json()
+    with server.client() as anybody:
+        jobs = anybody.get("/api/jobs").json()
     assert sorted(job["name"] for job in jobs) == sorted(names)
     assert sorted(job["position"] for job in jobs) == list(range(1, PEOPLE + 1))
     assert not [line for line in server.printed if "rror" in line]
 
 
 def test_a_session_is_kept_by_its_cookie_alone(server: Serving) -> None:
-    with httpx.Client(base_url=server.url) as browser:
+    with server.client() as browser:
         browser.post("/api/saved", json={"source": "demo", "channels": channels_of(1)}).raise_for_status()
         kept = browser.cookies["seisloom_session"]
-    again = httpx.get(f"{server.url}/api/saved", headers={"cookie": f"seisloom_session={kept}"})
+    again = saved_by(server, kept)
     assert again.json()["count"] == 3
     assert "set-cookie" not in again.headers
     for other in ("", kept[:-1], kept[::-1], "x" * 43, "../../" + kept[6:]):
-        assert (
-            httpx.get(f"{server.url}/api/saved", headers={"cookie": f"seisloom_session={other}"}).json()["count"] == 0
-        )
+        assert saved_by(server, other).json()["count"] == 0
+
+
+def saved_by(server: Serving, session: str) -> httpx.Response:
+    """What the server tells to who comes with such a cookie alone."""
+    with server.client() as browser:
+        return browser.get("/api/saved", headers={"cookie": f"seisloom_session={session}"})
 
 
 def test_where_saved_channels_lie_does_not_give_the_session_away(server: Serving, tmp_path: Path) -> None:
-    with httpx.Client(base_url=server.url) as browser:
+    with server.client() as browser:
         browser.post("/api/saved", json={"source": "demo", "channels": channels_of(1)}).raise_for_status()
         session = browser.cookies["seisloom_session"]
         jobs = browser.get("/api/jobs").text + browser.get("/api/openapi.json").text

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 from fastapi import FastAPI
 
 from seisloom.web.api import make_api
 from seisloom.web.services import Services
 from seisloom.web.session import SessionMiddleware
 from tests.browser import expect
-from tests.job_workers import children_of, until
+from tests.job_workers import PATIENCE_S, children_of, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of a successor of httpx
     from fastapi.testclient import TestClient
-
-START_S = 60.0
 
 
 @dataclass
@@ -41,6 +40,10 @@ class Serving:
     url: str
     process: subprocess.Popen[str]
     printed: list[str]
+
+    def client(self, path: str = "") -> httpx.Client:
+        """A client for what is below a path of the server, as patient as tests are."""
+        return httpx.Client(base_url=f"{self.url}{path}", timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def serving(workspace: str | Path, *options: str, env: dict[str, str] | None = N
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        found.wait(START_S)
+        found.wait(PATIENCE_S)
         assert address, f"the server did not start: {printed}"
         yield Serving(address[0], process, printed)
     finally:
