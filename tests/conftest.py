@@ -25,13 +25,16 @@ settings.load_profile("seisloom")
 # Files that take longest, in the order in which several workers had best begin them (--dist loadfile with
 # --no-loadscope-reorder). The first compiles what others then find compiled.
 LONGEST = (
-    "test_docs_commands", "test_tile_runs", "test_jobs_worker", "test_jobs_shares", "test_shared_out", "test_dask_faults", "test_engines", "test_page_map", "test_app_whole_way", "test_page_catalogue",
-    "test_page_stacking", "test_page_xcor", "test_pick_commands", "test_web_frame", "test_web_serve", "test_jobs_killed",
-    "test_commands", "test_web_fuzz", "test_association_resume", "test_jobs_association", "test_api_correlations",
-    "test_follow", "test_association_refused", "test_resume", "test_real_data", "test_phaselink_steps", "test_plot", "test_store_faults",
-    "test_engine_faults", "test_spans", "test_power",
-    "test_object_stores", "test_train", "test_jobs_likelihood", "test_components", "test_api_jobs", "test_jobs_command",
-    "test_likelihood", "test_association_networks", "test_defects", "test_web_sessions", "test_preprocess", "test_cli",
+    "test_docs_commands", "test_jobs_worker", "test_api_correlations", "test_stacking", "test_page_stacking",
+    "test_app_whole_way", "test_page_catalogue", "test_resume", "test_page_xcor", "test_tile_runs", "test_web_serve",
+    "test_commands", "test_web_fuzz", "test_follow", "test_pick_commands", "test_store_faults", "test_jobs_shares",
+    "test_jobs_killed", "test_compaction", "test_page_map", "test_web_frame", "test_association_resume", "test_train",
+    "test_shared_out", "test_streamed", "test_jobs_association", "test_tiles", "test_job_plan", "test_object_stores",
+    "test_plot", "test_dask_faults", "test_defects", "test_engine_faults", "test_windows", "test_web_security",
+    "test_correlate", "test_jobs_board", "test_components", "test_jobs_likelihood", "test_likelihood",
+    "test_phaselink_steps", "test_spans", "test_engines", "test_api_catalogues", "test_real_data", "test_power",
+    "test_association_plan", "test_traveltime_network", "test_web_sessions", "test_stack_plan", "test_export",
+    "test_jobs_command", "test_api_jobs", "test_association_job", "test_estimate",
 )  # fmt: skip
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
