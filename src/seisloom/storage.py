@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from seisloom.stores.zarr_store import WorkspaceStore
 
 Answer = TypeVar("Answer")
+BATCH = 1000
+"""Objects that are listed at a time, as S3 does."""
 
 
 class Storage:
@@ -103,7 +105,9 @@ class Storage:
     def objects(self, prefix: str) -> list[Any]:
         """What there is below a prefix: ``path``, ``size``, ``e_tag``, ``last_modified`` of each object."""
         try:
-            return self.patience.call(lambda: [item for batch in self.store.list(prefix) for item in batch])
+            return self.patience.call(
+                lambda: [item for batch in self.store.list(prefix, chunk_size=BATCH) for item in batch]
+            )
         except FAILURES as error:
             raise WorkspaceError(f"{self.url}/{prefix}: cannot be listed: {explain(error)}") from error
 

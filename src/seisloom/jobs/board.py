@@ -16,7 +16,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ class Board:
     def __init__(self, storage: Storage, stale_after_s: float = STALE_AFTER_S) -> None:
         self.storage, self.stale_after_s = storage, stale_after_s
         self._events: dict[str, Event] = {}  # by key; they never change
+        self._jobs: dict[str, Job] = {}  # as their events tell that were there when they were last asked for
         self._beats: dict[str, tuple[bytes | None, float]] = {}  # job: progress as last seen, and since when
 
     def submit(self, kind: str, name: str, files: Mapping[str, bytes], job_id: str | None = None) -> str:
@@ -69,13 +70,13 @@ class Board:
         return sorted(there, key=lambda job: (job.submitted, job.id), reverse=True)
 
     def everything(self) -> dict[str, Job]:
-        """All jobs by id, deleted ones too. Events are read once, so asking again costs one listing."""
+        """All jobs by id, deleted ones too. Events are read and put together once, so asking again costs one listing."""
         by_id: dict[str, list[str]] = {}
         for key in self.storage.keys("jobs"):
             if match := _EVENT_KEY.fullmatch(key):
                 by_id.setdefault(match[1], []).append(key)
         self._load(key for keys in by_id.values() for key in keys)
-        jobs = {job_id: fold(job_id, self._history(job_id, keys)) for job_id, keys in by_id.items()}
+        jobs = {job_id: self._told(job_id, keys) for job_id, keys in by_id.items()}
         return {job_id: job for job_id, job in jobs.items() if job}
 
     def job(self, job_id: str) -> Job:
@@ -141,7 +142,7 @@ class Board:
         if not self._append(job.id, job.number, "claimed", worker, token, done=done):
             return None
         keys = [_event_key(job.id, n + 1) for n in range(job.number + 1)]
-        claimed = fold(job.id, self._history(job.id, keys)) or job
+        claimed = self._told(job.id, keys) or job
         return Claim(self, claimed, claimed.number, worker, token)
 
     def _done(self, job_id: str) -> int:
@@ -180,7 +181,19 @@ class Board:
     def _fold(self, job_id: str) -> Job | None:
         keys = [key for key in self.storage.keys(f"jobs/{job_id}") if _EVENT_KEY.fullmatch(key)]
         self._load(keys)
-        return fold(job_id, self._history(job_id, keys))
+        return self._told(job_id, keys)
+
+    def _told(self, job_id: str, keys: Sequence[str]) -> Job | None:
+        """The job that the events of these keys (sorted) tell of, put together when one is new: nearly all jobs have long ended."""
+        job = self._jobs.get(job_id)
+        if job and (len(keys), keys[-1]) == (job.number, _event_key(job_id, job.number)):
+            return job
+        job = fold(job_id, self._history(job_id, keys))
+        if job and all(
+            _event_key(job_id, n + 1) in self._events for n in range(job.number)
+        ):  # or one could not be read yet
+            self._jobs[job_id] = job
+        return job
 
     def _history(self, job_id: str, keys: Iterable[str]) -> list[Event]:
         """The events of a job up to the first that is not listed: a listing made meanwhile may have passed over one."""
