@@ -25,7 +25,7 @@ LEVELS = (
     {"one_run", "target"},
     {"config", "stations", "picks", "catalog", "traveltime", "faults", "stores"},
     {"waveforms", "storage", "compute"},
-    {"noise", "associate"},
+    {"noise", "associate", "out_folder"},
     {"picking"},
     {"plot", "export"},
     {"figures"},

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -402,11 +403,13 @@ def thousand(tmp_path: Any) -> Counting:
     return storage
 
 
-def test_a_thousand_finished_jobs_cost_one_listing(thousand: Counting) -> None:
+def test_a_thousand_finished_jobs_cost_one_listing(thousand: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board(thousand)
     assert len(board.jobs()) == 1000
     assert thousand.read == 3000
     thousand.listed = thousand.read = 0
+    # What has ended is not put together again.
+    monkeypatch.setattr("seisloom.jobs.board.fold", Mock(side_effect=AssertionError))
     began = time.process_time()
     assert len(board.jobs()) == 1000
     took = time.process_time() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,8 +116,13 @@ def main_profile(events: pd.DataFrame) -> tuple[Place, Place, float]:
 def remove_figures(folder: Path) -> None:
     """Remove the figures of an earlier catalogue in a folder: they show other events."""
     for path in [folder / MAP, folder / TIMELINE, *folder.glob("event-*.png")]:
-        if path.name in (MAP, TIMELINE) or path.stem.removeprefix("event-").isdecimal():
+        if is_figure(path.name):
             path.unlink(missing_ok=True)
+
+
+def is_figure(name: str) -> bool:
+    """Whether a file of that name is a figure of a catalogue."""
+    return name in (MAP, TIMELINE) or bool(re.fullmatch(r"event-\d+\.png", name))
 
 
 def largest_events(catalog: Catalog, n: int) -> list[int]:

@@ -54,6 +54,10 @@ class Storage:
         """Write an object whole, in place of one that may be there; ``durable`` also where power is lost meanwhile or after."""
         put_object(self.store, key, data, self.patience, durable=durable)
 
+    def put_file(self, key: str, path: Path) -> None:
+        """Write an object from a file, in parts where it is large."""
+        put_object(self.store, key, path, self.patience)
+
     def put_new(self, key: str, data: bytes) -> bool:
         """Write an object, durably, if there is none of that key; False where there is.
 
@@ -179,12 +183,12 @@ def is_there(url: str | Path) -> bool:
 
 
 def put_object(
-    store: Any, key: str, data: Buffer, patience: Patience, mode: Any = "overwrite", durable: bool = False
+    store: Any, key: str, data: Buffer | Path, patience: Patience, mode: Any = "overwrite", durable: bool = False
 ) -> None:
-    """Write an object whole to an obstore store; WorkspaceError names it, AlreadyExistsError passes."""
+    """Write an object, or what a file holds, whole to an obstore store; WorkspaceError names it, AlreadyExistsError passes."""
     folder = folder_of(store, key) if durable else None
     try:
-        if folder:
+        if folder and not isinstance(data, Path):
             put_durable(folder, key, data, mode == "create")
         else:
             patience.call(lambda: store.put(key, data, mode=mode))

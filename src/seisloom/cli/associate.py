@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     from seisloom.associate.job import JobSettings
     from seisloom.associate.streamed import Streamed
-    from seisloom.associate.study import Study
-    from seisloom.catalog import Catalog
     from seisloom.cli.progress import AssociationBar
     from seisloom.traveltime import VelocityModel
 
@@ -59,7 +57,7 @@ def associate(
     ],
     stations: StationsArgument,
     velocity: VelocityArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the catalogue.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="For the catalogue: a folder or s3://bucket/prefix.")],
     method: Annotated[
         str, typer.Option(help="likelihood: needs no training; phaselink: a network that links picks.")
     ] = "likelihood",
@@ -100,6 +98,7 @@ def associate(
     from seisloom.compute import parse_compute
     from seisloom.cores import cores
     from seisloom.figures import remove_figures
+    from seisloom.out_folder import out_folder, work_folder
     from seisloom.picks import read_picks
     from seisloom.stations import read_sites
     from seisloom.traveltime import read_station_models, read_velocity_model
@@ -130,7 +129,7 @@ def associate(
         min_picks=min_picks, min_p=min_p, min_s=min_s, false_events_per_day=false_events_per_day,
         min_evidence=min_evidence, spacing_km=grid_spacing, learn=learn, magnitude=magnitude, max_distance_km=max_distance,
         earth="sphere" if earth == "sphere" else "flat", train_minutes=train_minutes, seed=seed, n_threads=n_threads,
-        device=device, compute=way if way.remote else None, keep=out,
+        device=device, compute=way if way.remote else None, keep=work_folder(out),
     )  # fmt: skip
     if dry_run:
         from seisloom.associate.plan import dry_run_association
@@ -141,19 +140,30 @@ def associate(
             picks, sites, speeds, settings, crew, min_probability=min_probability, station_models=own, prices=prices_in(prices)
         )  # fmt: skip
         return tell_plan(plan, association_lines, as_json)
-    if method == "likelihood":
-        with association_bar() as bar:
-            done = associate_files(
-                picks, sites, speeds, settings, out, min_probability=min_probability, station_models=own, progress=bar.stage
-            )  # fmt: skip
-    else:
-        table = read_picks(picks, min_probability=min_probability)
-        with association_bar() as bar:
-            done = _by_links(table, sites, speeds, settings, out, model, own, bar)
-    typer.echo(f"{done.report}\nwritten to {out}")
-    remove_figures(out)
-    if figures:
-        _draw(out, done.study, done.largest, done.largest_picks)
+    with out_folder(out, _is_ours) as folder:
+        if method == "likelihood":
+            with association_bar() as bar:
+                done = associate_files(
+                    picks, sites, speeds, settings, folder, min_probability=min_probability, station_models=own, progress=bar.stage
+                )  # fmt: skip
+        else:
+            table = read_picks(picks, min_probability=min_probability)
+            with association_bar() as bar:
+                done = _by_links(table, sites, speeds, settings, folder, model, own, bar)
+        typer.echo(done.report)
+        remove_figures(folder)
+        drawn = _drawn(folder, done) if figures else []
+    typer.echo(f"written to {out}")
+    for name in drawn:
+        typer.echo(f"figure {out.rstrip('/')}/{name}")
+
+
+def _is_ours(name: str) -> bool:
+    """Whether an earlier catalogue may have left a file of that name which another one need not have."""
+    from seisloom.associate.outputs import EVIDENCE, HYPOINVERSE
+    from seisloom.figures import is_figure
+
+    return name in (EVIDENCE, HYPOINVERSE) or is_figure(name)
 
 
 def _by_links(
@@ -180,12 +190,13 @@ def _by_links(
     return Streamed(result.report, result.study, result.catalog, result.picks)
 
 
-def _draw(out: Path, study: Study, largest: Catalog, picks: pd.DataFrame) -> None:
-    """The figures of the catalogue in a folder, and of its largest events."""
+def _drawn(folder: Path, done: Streamed) -> list[str]:
+    """Draw the catalogue in a folder, and its largest events; the names of the figures."""
     from seisloom.catalog import EVENTS, reread_catalog
     from seisloom.figures import catalog_figures, event_figures, largest_events
 
-    for path in catalog_figures(reread_catalog((out / EVENTS).read_bytes()), study.sites, out):
-        typer.echo(f"figure {path}")
-    for path in event_figures(largest, largest_events(largest, 3), picks, study.sites, out, study=study):
-        typer.echo(f"figure {path}")
+    whole = reread_catalog((folder / EVENTS).read_bytes())
+    maps = catalog_figures(whole, done.study.sites, folder)
+    numbers = largest_events(done.largest, 3)
+    events = event_figures(done.largest, numbers, done.largest_picks, done.study.sites, folder, study=done.study)
+    return [path.name for path in (*maps, *events)]

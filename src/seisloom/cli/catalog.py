@@ -145,4 +145,4 @@ def catalog(
     query = ChannelOptions(network, station, location, channel, bbox)
     _pick(source, out, (model, weights, threshold, device), query, (start, end), inventory, workers, places=True)
     # All that it may be told otherwise is told to `seisloom associate` with the same files.
-    associate(out / PICKS, out / STATIONS, velocity, out, region=region, min_picks=min_picks, threads=workers)
+    associate(out / PICKS, out / STATIONS, velocity, str(out), region=region, min_picks=min_picks, threads=workers)

@@ -89,7 +89,7 @@ def follow(
             raise InputError(f"{picks}: no picks have come")
         with contextlib.redirect_stdout(sys.stderr):
             associate(
-                run.files.picks, stations, velocity, out, region=region, min_picks=min_picks, min_p=min_p, min_s=min_s,
+                run.files.picks, stations, velocity, str(out), region=region, min_picks=min_picks, min_p=min_p, min_s=min_s,
                 false_events_per_day=false_events_per_day, min_evidence=min_evidence, grid_spacing=grid_spacing,
                 learn=learn, magnitude=magnitude, min_probability=min_probability, earth=earth,
                 station_models=station_models, seed=seed, threads=threads, figures=False,
