@@ -14,6 +14,7 @@ import pytest
 from seisloom.jobs import Board, submit
 from seisloom.storage import Storage
 from tests.job_workers import (
+    PATIENCE_S,
     alive,
     archive,
     children_of,
@@ -47,6 +48,12 @@ def kill(worker: subprocess.Popen[bytes], machine: bool) -> list[int]:
     return children
 
 
+def at_work(board: Board, workers: list[subprocess.Popen[bytes]]) -> list[int]:
+    """The workers, by their number, that have a job."""
+    busy = [job.worker or "" for job in board.jobs() if job.state == "running"]
+    return [n for n, worker in enumerate(workers) if any(f"-{worker.pid}-" in name for name in busy)]
+
+
 @pytest.mark.parametrize("object_store", ["folder", "radosgw"], indirect=True)
 def test_workers_killed_at_random(object_store: NewWorkspace) -> None:
     workspace, rng = object_store(), np.random.default_rng(20240301)
@@ -56,19 +63,21 @@ def test_workers_killed_at_random(object_store: NewWorkspace) -> None:
     workers = [start_worker(workspace, stale_s=STALE_S, once=True) for _ in range(WORKERS)]
     left, kept = [], dict[str, bytes | None]()
     for n in range(KILLS):
-        # Half of the blows fall soon after another day is done, the others at any time.
+        # The first blow strikes a worker that has just taken up a job; half of the others fall soon after another day is
+        # done, the rest at any time, on a busy machine perhaps before a worker has begun.
+        first = until(lambda: at_work(board, workers), "a worker with a job")[:1] if n == 0 else []
         deadline, before = time.monotonic() + rng.uniform(0.5, 4.0), len(kept)
-        while time.monotonic() < deadline and (n % 2 or len(marks(storage)) == before):
+        while not first and time.monotonic() < deadline and (n % 2 or len(marks(storage)) == before):
             time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.3))
-        victim = int(rng.integers(WORKERS))
+        time.sleep(0 if first else rng.uniform(0, 0.3))
+        victim = first[0] if first else int(rng.integers(WORKERS))
         left += kill(workers[victim], machine=bool(rng.integers(2)))
         now = marks(storage)
         assert kept.items() <= now.items(), "a day that was done was done again"
         kept = now
         workers[victim] = start_worker(workspace, stale_s=STALE_S, once=True)
     for worker in workers:
-        out, _ = worker.communicate(timeout=120)
+        out, _ = worker.communicate(timeout=PATIENCE_S)
         assert worker.returncode == 0, out
     until(lambda: not any(alive(pid) for pid in left), "children of dead workers")
 
