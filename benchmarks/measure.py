@@ -95,8 +95,8 @@ def run_measured(
 
 
 def thread_environment(threads: int | None) -> dict[str, str]:
-    """The environment with BLAS and OpenMP held to ``threads``, or at their defaults for None."""
-    env = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
+    """The environment with BLAS and OpenMP held to ``threads``, or at their defaults for None; compiled Python is kept."""
+    env = {key: value for key, value in os.environ.items() if key not in (*THREAD_VARIABLES, "PYTHONDONTWRITEBYTECODE")}
     if threads is not None:
         env |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     return env

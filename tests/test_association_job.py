@@ -20,7 +20,15 @@ from seisloom.associate.simulate import REFERENCE_NS
 from seisloom.catalog import read_nonlinloc_obs
 from seisloom.picks import read_picks, write_picks
 from seisloom.traveltime import PHASES, travel_times
-from tests.association_job import MIN_PICKS, Prepared, associate, catalogue, prepared  # noqa: F401 - a fixture
+from tests.association_job import (  # noqa: F401 - a fixture
+    MIN_PICKS,
+    REGION_OPTION,
+    Prepared,
+    associate,
+    catalogue,
+    interrupted,
+    prepared,
+)
 
 SECOND_NS = 1_000_000_000
 
@@ -282,6 +290,18 @@ def test_figures_are_drawn(prepared: Prepared, tmp_path: Path) -> None:  # noqa:
     wanted = ["seismicity.png", "timeline.png", *(f"event-{number}.png" for number in largest)]
     assert [Path(path).name for path in drawn] == wanted
     assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in drawn)
+
+
+def test_only_what_it_needs_is_imported(prepared: Prepared, tmp_path: Path) -> None:  # noqa: F811
+    # Half of the time that a small file takes goes into starting.
+    script = "import atexit, sys; atexit.register(lambda: print(*sorted(sys.modules)))"
+    files = (prepared.picks, prepared.stations, prepared.velocity)
+    options = ("-o", tmp_path / "out", "--threads", 1, "--no-figures", *REGION_OPTION)
+    run = interrupted(script, "associate", *files, *options, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    loaded = {name.partition(".")[0] for name in run.stdout.splitlines()[-1].split()}
+    assert "numba" in loaded
+    assert loaded & {"dask", "matplotlib", "obspy", "obstore", "torch", "xarray", "zarr"} == set()
 
 
 def test_fewest_picks_of_an_event(prepared: Prepared, found: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from seisloom.memory import collect_rarely
+
 # Events an hour that the network is trained for: from the quietest case to the busiest.
 EVENTS_PER_HOUR = (10.0, 2000.0)
 
@@ -76,5 +78,6 @@ def _region(job: dict[str, Any]) -> Any:
 
 
 if __name__ == "__main__":
+    collect_rarely()  # as the command does
     action, job_file = sys.argv[1:]
     {"train": train, "run": run}[action](json.loads(Path(job_file).read_text()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seisloom.associate.network import Region
+from seisloom.associate.outputs import MAP, TIMELINE
 from seisloom.associate.study import Study
 from seisloom.catalog import Catalog
 from seisloom.plot.eventsection import event_section
@@ -24,8 +24,6 @@ from seisloom.traveltime import PHASES, travel_times
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from obspy import Stream
-
-MAP, TIMELINE = "seismicity.png", "timeline.png"
 
 
 def catalog_figures(
@@ -111,18 +109,6 @@ def main_profile(events: pd.DataFrame) -> tuple[Place, Place, float]:
     start, end = places[int(np.argmin(along))], places[int(np.argmax(along))]
     across = np.abs(project(many, start, end)[1]) if start != end else np.zeros(1)
     return start, end, max(2.1 * float(np.percentile(across, 95.0)), 1.0)
-
-
-def remove_figures(folder: Path) -> None:
-    """Remove the figures of an earlier catalogue in a folder: they show other events."""
-    for path in [folder / MAP, folder / TIMELINE, *folder.glob("event-*.png")]:
-        if is_figure(path.name):
-            path.unlink(missing_ok=True)
-
-
-def is_figure(name: str) -> bool:
-    """Whether a file of that name is a figure of a catalogue."""
-    return name in (MAP, TIMELINE) or bool(re.fullmatch(r"event-\d+\.png", name))
 
 
 def largest_events(catalog: Catalog, n: int) -> list[int]:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seisloom.storage import Storage
-
 
 def work_folder(out: str) -> Path:
     """The folder in which files of ``out`` are made: itself or, for an object store, one of this machine that belongs to it."""
@@ -32,6 +30,8 @@ def out_folder(out: str, replaced: Callable[[str], bool]) -> Iterator[Path]:
     if "://" not in out:
         yield folder
         return
+    from seisloom.storage import Storage
+
     storage = Storage(out, create=True)
     storage.folders("")  # what is wrong with it is known before the work begins
     yield folder

@@ -17,7 +17,6 @@ from seisloom.associate.learn import odd_stations
 from seisloom.associate.learned import learned
 from seisloom.associate.likelihood import LikelihoodSettings, Search, associate_likelihood
 from seisloom.associate.locate import Located, locate, to_catalog
-from seisloom.associate.preview import Looks
 from seisloom.associate.report import make_report
 from seisloom.associate.result import JobSettings, Progress, Result
 from seisloom.associate.settle import Searched
@@ -69,6 +68,8 @@ def _previewed(
     chosen: PickSet, study: Study, n_threads: int, show: Callable[[pd.DataFrame], None]
 ) -> Callable[[Search, Searched], None]:
     """Has the events of parts that are searched shown, now and then; at the end they are judged with those of all others."""
+    from seisloom.associate.preview import Looks
+
     waiting, looks = list[Searched](), Looks()
 
     def preview(search: Search, one: Searched) -> None:

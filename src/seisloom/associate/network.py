@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ class Network:
     def n_stations(self) -> int:
         return len(self.ids)
 
-    @property
+    @cached_property
     def box_km(self) -> tuple[float, float, float, float]:
         """(x_min, x_max, y_min, y_max) of the region."""
         r = self.region

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ __all__ = ["HYPOINVERSE", "OBSERVATIONS", "QUAKEML", "write_catalog", "write_rep
 
 REPORT, REPORT_JSON = "report.txt", "report.json"
 EVIDENCE = "evidence.npz"
+MAP, TIMELINE = "seismicity.png", "timeline.png"
 
 
 def write_result(result: Result, folder: str | Path) -> None:
@@ -51,3 +53,15 @@ def write_report(report: AssociationReport, folder: str | Path) -> None:
     """report.txt for people, report.json for programs."""
     write_whole(Path(folder) / REPORT, f"{report}\n")
     write_whole(Path(folder) / REPORT_JSON, json.dumps(report.to_json(), indent=2) + "\n")
+
+
+def remove_figures(folder: Path) -> None:
+    """Remove the figures of an earlier catalogue in a folder: they show other events."""
+    for path in [folder / MAP, folder / TIMELINE, *folder.glob("event-*.png")]:
+        if is_figure(path.name):
+            path.unlink(missing_ok=True)
+
+
+def is_figure(name: str) -> bool:
+    """Whether a file of that name is a figure of a catalogue."""
+    return name in (MAP, TIMELINE) or bool(re.fullmatch(r"event-\d+\.png", name))

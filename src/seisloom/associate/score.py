@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,12 @@ from numba import njit
 
 from seisloom.associate.network import Network
 from seisloom.associate.plane import epicentral_km
-from seisloom.associate.scenario import Scenario
-from seisloom.associate.simulate import Simulation
 from seisloom.errors import InputError
 from seisloom.traveltime import TravelTimes, travel_time
+
+if TYPE_CHECKING:
+    from seisloom.associate.scenario import Scenario
+    from seisloom.associate.simulate import Simulation
 
 Integers = npt.NDArray[np.integer]
 

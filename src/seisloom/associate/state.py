@@ -176,7 +176,8 @@ def write_state_of(
     for name, part in parts.items():
         arrays |= {f"{name}.{field}": getattr(part, field) for field in _fields(type(part)) if name != "assignment"}
     arrays["times.slowness"] = _differences(times.slowness)
-    with writing_whole(path) as made, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+    # Higher levels take several times as long and make numbers like these no smaller.
+    with writing_whole(path) as made, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, value in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 npy.write_array(file, np.asanyarray(value), allow_pickle=False)

@@ -5,7 +5,6 @@ Heavy imports happen inside the commands, so that ``seisloom --help`` answers at
 
 from __future__ import annotations
 
-import gc
 import sys
 
 import typer
@@ -24,6 +23,7 @@ from seisloom.cli.plot import app as plot_app
 from seisloom.cli.serve import serve
 from seisloom.cli.work import work
 from seisloom.errors import SeisloomError
+from seisloom.memory import collect_rarely
 
 app = typer.Typer(
     name="seisloom",
@@ -66,8 +66,7 @@ app.command()(demo)
 
 def main() -> None:
     """Entry point: users' errors are printed in words, everything else keeps its traceback."""
-    # The imports of a command make many objects that stay: looking for garbage among them takes a tenth of a second.
-    gc.set_threshold(50_000, 20, 20)
+    collect_rarely()
     try:
         app()
     except SeisloomError as error:

@@ -94,10 +94,10 @@ def associate(
     """Find the earthquakes of a pick file."""
     from seisloom.associate.job import METHODS, JobSettings
     from seisloom.associate.network import region_of_box
+    from seisloom.associate.outputs import remove_figures
     from seisloom.associate.streamed import associate_files
     from seisloom.compute import parse_compute
     from seisloom.cores import cores
-    from seisloom.figures import remove_figures
     from seisloom.out_folder import out_folder, work_folder
     from seisloom.picks import read_picks
     from seisloom.stations import read_sites
@@ -160,8 +160,7 @@ def associate(
 
 def _is_ours(name: str) -> bool:
     """Whether an earlier catalogue may have left a file of that name which another one need not have."""
-    from seisloom.associate.outputs import EVIDENCE, HYPOINVERSE
-    from seisloom.figures import is_figure
+    from seisloom.associate.outputs import EVIDENCE, HYPOINVERSE, is_figure
 
     return name in (EVIDENCE, HYPOINVERSE) or is_figure(name)
 
