@@ -12,6 +12,7 @@ from seisloom.associate.hypothesis import RADIUS, RADIUS_S, Box, Evidence
 from seisloom.associate.network import Network
 from seisloom.associate.pick_model import FARTHEST, WIDE, Channels, PickModel, detection_table, residual_density
 from seisloom.associate.plane import distances_km
+from seisloom.associate.seismicity import NO_SEISMICITY
 from seisloom.traveltime import TravelTimes
 from tests.association import VP, VS, ring_network, uniform_times
 
@@ -28,7 +29,7 @@ def known(n_stations: int = 12) -> tuple[Network, TravelTimes, PickModel]:
     model = PickModel(
         network.x_km, network.y_km, -network.elevation_km, np.ones(n_stations), np.ones(n_stations), np.tile([0.9, 0.7], n_stations),
         np.zeros(2 * n_stations), np.array([0.1, 0.2]), 0.005, 0.0, residual_density(OUTLIERS), detection_table(FALLOFF),
-        RADIUS_KM, np.full(len(RADIUS_KM), -math.log(len(RADIUS_KM))),
+        RADIUS_KM, np.full(len(RADIUS_KM), -math.log(len(RADIUS_KM))), NO_SEISMICITY, np.ones((2, 3)),
     )  # fmt: skip
     return network, uniform_times(network), model
 

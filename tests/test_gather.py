@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seisloom.associate.gather import pairs, share_out
 from seisloom.associate.hypothesis import N_COLUMNS, RADIUS, Evidence
 from seisloom.associate.pick_model import WIDE, Channels, PickModel, detection_table, residual_density
+from seisloom.associate.seismicity import NO_SEISMICITY
 from tests.association import VP, VS, geodesics, ring_network, uniform_times
 
 FALLOFF, OUTLIERS, WRONG = 0.1, 0.04, 0.05
@@ -21,7 +22,7 @@ RNG = np.random.default_rng(7)
 MODEL = PickModel(
     NETWORK.x_km, NETWORK.y_km, -NETWORK.elevation_km, np.ones(8), np.ones(8), np.tile([0.9, 0.6], 8), RNG.normal(0.0, 0.1, 16),
     np.array([0.1, 0.2]), 0.01, WRONG, residual_density(OUTLIERS), detection_table(FALLOFF), np.array([15.0, 40.0]),
-    np.zeros(2),
+    np.zeros(2), NO_SEISMICITY, np.ones((2, 3)),
 )  # fmt: skip
 MODEL.detection[5] = 0.0
 

@@ -19,6 +19,7 @@ from seisloom.associate.pick_model import PickModel, by_channel, detection_table
 from seisloom.associate.residuals import learn_errors, shares
 from seisloom.associate.scenario import Scenario
 from seisloom.associate.search import explain_all
+from seisloom.associate.seismicity import NO_SEISMICITY
 from seisloom.associate.simulate import simulate
 from seisloom.associate.synthetic import synthetic_network, synthetic_times
 from seisloom.traveltime import TravelTimes
@@ -91,7 +92,7 @@ def first(network: Network, offsets: Array, sigma_s: tuple[float, float]) -> Pic
         network.x_km, network.y_km, -network.elevation_km, np.ones(network.n_stations), np.ones(network.n_stations),
         np.where(seen, np.tile([0.8, 0.7], network.n_stations), 0.0), np.zeros(len(seen)), np.array(sigma_s), 0.01, 0.02,
         residual_density(known.outlier_share), detection_table(known.falloff), RADIUS_KM,
-        np.full(len(RADIUS_KM), -np.log(len(RADIUS_KM))),
+        np.full(len(RADIUS_KM), -np.log(len(RADIUS_KM))), NO_SEISMICITY, np.ones((2, 3)),
     )  # fmt: skip
 
 

@@ -7,15 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seisloom.associate.gather import pairs, share_out
+from seisloom.associate.gather import LEAST_ODDS, odds_of, pairs, share_out
 from seisloom.associate.hypothesis import Evidence
 from seisloom.associate.pick_model import PickModel
 from seisloom.traveltime import TravelTimes
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-_LIKELIER_THAN_CHANCE = 1.0
 
 
 class Assignment(NamedTuple):
@@ -34,13 +32,13 @@ class Assignment(NamedTuple):
 def assign(
     times: TravelTimes, data: Evidence, model: PickModel, events: Array, least: tuple[int, int, int]
 ) -> Assignment:
-    """Share the picks out by likelihood ratio; ``least`` picks, P and S picks make an event, others give theirs back."""
+    """Share the picks out by their odds; ``least`` picks, P and S picks make an event, others give theirs back."""
     found, cells = pairs(times, data, model, events)
     n_slots = len(data.picks.time_s)
-    ratio = found.density / data.noise[found.slot]
-    total = np.bincount(found.slot, found.density, n_slots) + data.noise
-    order = np.flatnonzero(ratio > _LIKELIER_THAN_CHANCE)
-    order = order[np.lexsort((found.slot[order], found.event[order], -ratio[order]))]
+    odds = odds_of(found, cells, data, model)
+    total = np.bincount(found.slot, odds, n_slots) + 1.0
+    order = np.flatnonzero(odds > LEAST_ODDS)
+    order = order[np.lexsort((found.slot[order], found.event[order], -odds[order]))]
     phase = (cells.channel % 2)[found.cell]
     stands = np.ones(len(events), bool)
     while True:
@@ -54,5 +52,5 @@ def assign(
         stands &= ~lacking
     named, posterior = np.full(n_slots, -1, np.int64), np.zeros(n_slots)
     named[found.slot[took]] = phase[took]
-    posterior[found.slot[took]] = found.density[took] / total[found.slot[took]]
+    posterior[found.slot[took]] = odds[took] / total[found.slot[took]]
     return Assignment(owner, named, posterior, stands)

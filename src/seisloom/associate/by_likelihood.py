@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seisloom.associate.clusters import Clusters
-from seisloom.associate.gather import pairs
+from seisloom.associate.gather import LEAST_ODDS, odds_of, pairs
 from seisloom.associate.hypothesis import EVIDENCE
 from seisloom.associate.judged import Judged
 from seisloom.associate.learn import odd_stations
@@ -182,9 +182,10 @@ def _counts(judged: Judged, study: Study) -> dict[str, int]:
 
 def fates(judged: Judged, study: Study) -> npt.NDArray[np.int64]:
     """(slot,): what became of every pick, an index of FATES."""
-    found, _ = pairs(study.times, judged.data, judged.model, judged.events)
+    found, cells = pairs(study.times, judged.data, judged.model, judged.events)
+    odds = odds_of(found, cells, judged.data, judged.model)
     fate = np.zeros(len(judged.data.picks.time_s), np.int64)
     fate[found.slot] = 1
-    fate[found.slot[found.density > judged.data.noise[found.slot]]] = 2
+    fate[found.slot[odds > LEAST_ODDS]] = 2
     fate[judged.assignment.event >= 0] = 3
     return fate

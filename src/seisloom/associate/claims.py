@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seisloom.associate.gather import pairs
+from seisloom.associate.gather import LEAST_ODDS, odds_of, pairs
 from seisloom.associate.hypothesis import DEPTH, TIME, X, Y, largest_km, radius_km, reach_of
 from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel
 from seisloom.associate.plane import distances_km
@@ -106,10 +106,10 @@ def _shares(state: State, slot: int, events: Integers) -> Shares:
     judged = state.judged
     found, cells = pairs(state.times, judged.data, judged.model, judged.events[events])
     mine = np.flatnonzero(found.slot == slot)
-    noise, density = float(judged.data.noise[slot]), found.density[mine]
-    total = noise + float(density.sum())
+    odds = odds_of(found, cells, judged.data, judged.model)[mine]
+    total = 1.0 + float(odds.sum())
     keys = zip(events[found.event[mine]].tolist(), (cells.channel[found.cell[mine]] % 2).tolist(), strict=True)
-    return {key: (d / noise, d / total) for key, d in zip(keys, density.tolist(), strict=True)}
+    return {key: (one, one / total) for key, one in zip(keys, odds.tolist(), strict=True)}
 
 
 def _claim(state: State, slot: int, there: Arrivals, k: int, shares: Shares) -> Claim:
@@ -136,7 +136,7 @@ def _why(state: State, slot: int, there: Arrivals, k: int, errors: float, ratio:
         )
     if abs(errors) >= RESIDUAL_MAX:
         return f"too {'late' if errors > 0 else 'early'}"
-    if ratio <= 1.0:
+    if ratio <= LEAST_ODDS:
         if there.distance_km[k] > there.reach_km[k]:
             return (
                 f"the station is too far: {PHASES[phase]} of the event is not picked beyond {there.reach_km[k]:.0f} km"

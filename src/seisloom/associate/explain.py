@@ -12,6 +12,7 @@ import numpy.typing as npt
 from seisloom.associate.by_likelihood import FATES
 from seisloom.associate.claims import Claim, claims_on
 from seisloom.associate.explain_words import pick_in_words, time_in_words, utc
+from seisloom.associate.gather import LEAST_ODDS
 from seisloom.associate.hypothesis import EVIDENCE
 from seisloom.associate.lacking import Hypothesis, beyond_km
 from seisloom.associate.learn import worth_of_probability
@@ -174,7 +175,7 @@ def _slot(state: State, pick_index: int) -> int:
 def _fate(near: list[Claim], event: int) -> int:
     """An index of FATES."""
     best = max((claim.likelihood_ratio for claim in near), default=0.0)
-    return 3 if event >= 0 else 2 if best > 1.0 else 1 if best > 0.0 else 0
+    return 3 if event >= 0 else 2 if best > LEAST_ODDS else 1 if best > 0.0 else 0
 
 
 def _noise(state: State, slot: int, worth: float) -> NoiseAbout:

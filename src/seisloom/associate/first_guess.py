@@ -11,6 +11,7 @@ from seisloom.associate.network import Network
 from seisloom.associate.overview import Overview
 from seisloom.associate.pick_model import PickModel, detection_table, residual_density
 from seisloom.associate.plane import distances_km
+from seisloom.associate.seismicity import NO_SEISMICITY
 
 Array = npt.NDArray[np.float64]
 
@@ -49,6 +50,7 @@ def first_model(seen: npt.NDArray[np.bool_], network: Network) -> tuple[PickMode
         np.where(seen, np.tile(_DETECTION, network.n_stations), 0.0), np.zeros(len(seen)), np.array(SIGMA_S),
         _MODEL_ERROR, _WRONG_LABEL, residual_density(known.outlier_share), detection_table(known.falloff), radius,
         np.full(len(radius), -np.log(len(radius))),
+        NO_SEISMICITY, np.ones((2, 3)),
     )  # fmt: skip
     return model, known
 

@@ -18,6 +18,11 @@ Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
+LEAST_ODDS = 0.5
+"""Of a pick, from which an event may have it. Picks of events that are not counted as theirs raise the rate of chance about
+them, so that as many of the picks with these odds are theirs as not."""
+
+
 class Pairs(NamedTuple):
     """Every pick near an arrival that an event predicts, one row each, by event, then cell."""
 
@@ -61,6 +66,15 @@ def pairs(
     return Pairs(event, cell, slot, density, residual), Cells(
         of, channel, far, near, sigma, travel, cell_values[:, 4:].copy()
     )
+
+
+def odds_of(found: Pairs, cells: Cells, data: Evidence, model: PickModel) -> Array:
+    """(row,): how much likelier it is that a pick is the event's than that it came by chance and the event has none there.
+
+    p f(r) / ((1 - p) b), symbols as in ``hypothesis``.
+    """
+    p = model.detection[cells.channel] * cells.near
+    return np.asarray(found.density / (data.noise[found.slot] * (1.0 - p)[found.cell]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -2,7 +2,8 @@
 
 A channel (station and phase) that sees the event with probability p says log(1 - p + p Q) for it, where Q is the sum over
 its picks of f(r) / (b + e): f the density of the residual, b the rate of picks by chance, e the density of picks that
-other events explain. A channel without a pick says log(1 - p). The evidence is the sum over all channels.
+other events explain. A channel without a pick says log(1 - p). The evidence is the sum over all channels, with the
+logarithms of how usual its radii and its place are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numba import njit
 from seisloom.associate.locate_kernels import solve
 from seisloom.associate.pick_model import RESIDUAL_MAX, Channels, PickModel, density_at, first_slot, nearness_at
 from seisloom.associate.plane import epicentral
+from seisloom.associate.seismicity import usual_at
 from seisloom.traveltime import TravelTimes, travel_time
 
 Array = npt.NDArray[np.float64]
@@ -144,7 +146,7 @@ def choose_radii(model: PickModel, rows: Array, n: int, event: Array) -> float:
     by_p = evidence_by_radius(model, rows, n, 0, n_classes)
     by_s = evidence_by_radius(model, rows, n, 1, n_classes)
     event[RADIUS], event[RADIUS_S] = np.argmax(by_p), np.argmax(by_s)
-    return by_p.max() + by_s.max()
+    return by_p.max() + by_s.max() + usual_at(model, event[X], event[Y], event[DEPTH])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -13,9 +13,9 @@ from seisloom.associate import trust
 from seisloom.associate.assign import assign
 from seisloom.associate.explain_words import utc, why_no_event
 from seisloom.associate.fronts import best_front, no_fronts
-from seisloom.associate.gather import Cells, Pairs, pairs
+from seisloom.associate.gather import LEAST_ODDS, Cells, Pairs, odds_of, pairs
 from seisloom.associate.hypothesis import DEPTH, EVIDENCE, ROW, TIME, Box, Evidence, X, Y, explain, fit, reach_of
-from seisloom.associate.pick_model import Channels
+from seisloom.associate.pick_model import Channels, PickModel
 from seisloom.associate.state import State
 from seisloom.traveltime import PHASES
 
@@ -133,7 +133,7 @@ def describe(state: State, here: Stretch, event: Array) -> Hypothesis:
     found, cells = pairs(state.times, here.alone, judged.model, alone[None])
     worth, has = _say(state, here.alone, found, cells)
     expected = judged.model.detection[cells.channel] * cells.near >= _EXPECTED
-    slots = _picks(here.alone, found)
+    slots = _picks(here.alone, judged.model, found, cells)
     owner = judged.assignment.event[here.slot[slots]]
     latitude, longitude = network.geographic(event[[X]], event[[Y]])
     false = trust.false_probability(
@@ -192,11 +192,11 @@ def _say(state: State, data: Evidence, found: Pairs, cells: Cells) -> tuple[Arra
     return model.weight[cells.channel // 2] * np.log(1.0 - p + ratio), ratio > p
 
 
-def _picks(data: Evidence, found: Pairs) -> Integers:
+def _picks(data: Evidence, model: PickModel, found: Pairs, cells: Cells) -> Integers:
     """Slots of the picks of one event: in each channel the one that fits best, if it is likelier than chance."""
-    ratio = found.density / data.noise[found.slot]
-    order = np.lexsort((found.slot, -ratio))
-    order = order[ratio[order] > 1.0]
+    odds = odds_of(found, cells, data, model)
+    order = np.lexsort((found.slot, -odds))
+    order = order[odds[order] > LEAST_ODDS]
     _, first = np.unique(found.cell[order], return_index=True)
     return np.unique(found.slot[order[first]])
 

@@ -72,6 +72,10 @@ class PickModel(NamedTuple):
     """(class,): radii of detection that events may have."""
     radius_prior: Array
     """(class,): logarithm of their probability."""
+    seismicity: Array
+    """(x, y, depth): logarithm of the density of sources over its mean, as ``learn_seismicity`` makes it; (1, 1, 1) if unknown."""
+    seismicity_km: Array
+    """(2, 3): where that table begins and the sides of its cells, along x, y, depth."""
 
 
 def by_channel(picks: PickArrays, n_stations: int) -> Channels:

@@ -37,7 +37,7 @@ Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Part = TypeVar("Part")
 
-_FORMAT, _VERSION = "seisloom association by likelihood", 3
+_FORMAT, _VERSION = "seisloom association by likelihood", 4
 _OF_JUDGED: dict[str, type[Any]] = {
     "assignment": Assignment, "model": PickModel, "known": Known, "box": Box, "needed": Needed, "falsehood": Falsehood,
     "mixtures": Falsehood,
@@ -45,6 +45,7 @@ _OF_JUDGED: dict[str, type[Any]] = {
 # As they are kept, where eight bytes are more than is known.
 _KEPT_AS = {
     "noise": np.float32, "front_rate": np.float32, "assignment.event": np.int32, "assignment.phase": np.int8, "assignment.posterior": np.float32,
+    "model.seismicity": np.float32,
 }  # fmt: skip
 
 
