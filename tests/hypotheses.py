@@ -10,9 +10,16 @@ import numpy.typing as npt
 
 from seisloom.associate.hypothesis import RADIUS, RADIUS_S, Box, Evidence
 from seisloom.associate.network import Network
-from seisloom.associate.pick_model import FARTHEST, WIDE, Channels, PickModel, detection_table, residual_density
+from seisloom.associate.pick_model import (
+    FARTHEST,
+    NO_SEISMICITY,
+    WIDE,
+    Channels,
+    PickModel,
+    detection_table,
+    residual_density,
+)
 from seisloom.associate.plane import distances_km
-from seisloom.associate.seismicity import NO_SEISMICITY
 from seisloom.traveltime import TravelTimes
 from tests.association import VP, VS, ring_network, uniform_times
 

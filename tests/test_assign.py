@@ -54,7 +54,9 @@ def test_one_event_a_pick_and_one_pick_a_station_and_phase(seed: int, n: int, wr
         enough = len(phases) >= 8 and np.sum(phases == 0) >= 3 and np.sum(phases == 1) >= 3
         assert found.stands[number] == enough
         assert enough or len(phases) == 0
-    assert not (found.stands[0] and found.stands[n]), "the same event twice"
+    # The same event twice: the second has nothing but what the first has better picks for.
+    first, again = (set((cell[found.event[taken] == number] % N_CHANNELS).tolist()) for number in (0, n))
+    assert again <= first
 
 
 def test_picks_of_events_that_fall_are_free_for_others() -> None:
@@ -97,7 +99,8 @@ def test_posterior_is_the_share_of_the_event_in_what_could_make_the_pick(residua
     normal = (1 - OUTLIERS) * math.exp(-(u**2) / 2) + OUTLIERS / 5 * math.exp(-((u / 5) ** 2) / 2)
     p = MODEL.detection[c] / (1 + math.exp((paths_km(MODEL, one)[c // 2] / RADIUS_KM[-1] - 1) / FALLOFF))
     density = p * normal / math.sqrt(2 * math.pi) / sigma
-    assert found.posterior[0] == pytest.approx(density / (density + noise), rel=0.01)
+    odds = density / ((1 - p) * noise)
+    assert found.posterior[0] == pytest.approx(odds / (1 + odds), rel=0.01)
 
 
 def test_a_wrong_label_is_seen_where_labels_can_be_wrong() -> None:

@@ -14,6 +14,7 @@ import pytest
 from seisloom.associate.by_likelihood import FATES, fates
 from seisloom.associate.explain import explain_pick, explain_time
 from seisloom.associate.explain_words import utc
+from seisloom.associate.gather import LEAST_ODDS
 from seisloom.associate.hypothesis import N_COLUMNS, RADIUS, RADIUS_S
 from seisloom.associate.job import JobSettings, Result, associate_picks, make_study
 from seisloom.associate.lacking import describe, stretch, weigh
@@ -121,7 +122,7 @@ def _odd(stream: Stream, named: dict[str, int], picks: dict[str, dict[tuple[int,
     rng = stream.rng
     whole = picks["whole"] = stream.event((4.0, -6.0, 8.0), 2000.0, p=1.0)
     named["again"] = stream.add(3, 1, stream.rows[whole[3, 1]][2] + 0.4)
-    named["chance"] = stream.add(6, 0, stream.rows[whole[6, 0]][2] + 0.6, 0.4)
+    named["chance"] = stream.add(6, 1, stream.rows[whole[6, 0]][2] + 0.5, 0.4)
     wrong = picks["wrong label"] = stream.event((-5.0, 3.0, 8.0), 2060.0, p=1.0)
     station, _, time, probability = stream.rows[wrong[5, 0]]
     stream.rows[wrong[5, 0]] = (station, 1, time, probability)
@@ -174,7 +175,7 @@ def test_a_pick_that_is_used_says_by_which_event_and_how_surely(truth: Truth) ->
     best = found.claims[0]
     assert (best.event_id, best.phase, best.has_it) == (event, "P", True)
     assert best.posterior == pytest.approx(truth.state.judged.assignment.posterior[slot_of(truth.state, number)])
-    assert best.posterior == pytest.approx(best.likelihood_ratio / (1.0 + best.likelihood_ratio))  # no other event
+    assert best.posterior == pytest.approx(best.odds / (1.0 + best.odds))  # no other event
     assert best.residual_s == pytest.approx(best.standard_errors * SIGMA_S[0], rel=0.5)
     distance, _ = truth.stream.arrivals((4.0, -6.0, 8.0), 2000.0)
     assert best.distance_km == pytest.approx(distance[4], abs=1.0)
@@ -202,7 +203,7 @@ def test_a_station_beyond_the_radius_of_detection(truth: Truth) -> None:
     found = explain_pick(truth.state, truth.named["too far"])
     claim = found.claims[0]
     assert (found.fate, found.event_id) == (FATES[0], None)
-    assert (claim.event_id, claim.likelihood_ratio) == (event_of(truth, "small"), 0.0)
+    assert (claim.event_id, claim.odds) == (event_of(truth, "small"), 0.0)
     assert abs(claim.standard_errors) < 4.0
     assert 20.0 < claim.reach_km < claim.distance_km
     assert claim.why == f"the station is too far: P of the event is not picked beyond {claim.reach_km:.0f} km"
@@ -211,7 +212,7 @@ def test_a_station_beyond_the_radius_of_detection(truth: Truth) -> None:
 def test_a_pick_that_chance_explains_better(truth: Truth) -> None:
     found = explain_pick(truth.state, truth.named["chance"])
     assert (found.fate, found.claims[0].why) == (FATES[1], "likelier by chance")
-    assert 0.0 < found.claims[0].likelihood_ratio < 1.0
+    assert 0.0 < found.claims[0].odds <= LEAST_ODDS
 
 
 def test_a_pick_far_from_all_events(truth: Truth) -> None:
@@ -273,12 +274,13 @@ def test_silent_stations_take_evidence_away(truth: Truth) -> None:
     assert set(silent) <= set(one.missing)
     assert not {f"{state.network.ids[s]} {PHASES[c]}" for s, c in truth.picks["holes"]} & set(one.missing)
     prior = judged.model.radius_prior[event[[RADIUS, RADIUS_S]].astype(int)].sum()
-    assert one.for_it + one.against_it + prior == pytest.approx(one.evidence_alone, abs=0.3)
+    assert one.for_it + one.against_it + one.for_place + prior == pytest.approx(one.evidence_alone, abs=0.3)
     assert one.against_it < -8 * np.log(2.0)  # each was expected with more than one half
     assert one.reason.startswith(
         f"evidence {one.evidence:.1f} of the 200.0 that are needed: 6 picks say {one.for_it:.1f}"
     )
     assert f"{len(one.missing)} expected arrivals without a pick ({', '.join(one.missing[:8])}" in one.reason
+    assert f"; events are usual there, which adds {one.for_place:.1f}" in one.reason
 
 
 def test_what_lives_on_the_picks_of_an_event(truth: Truth) -> None:
@@ -343,6 +345,8 @@ def test_round_trip(truth: Truth, tmp_path: Path) -> None:
     write_state(truth.state, tmp_path / EVIDENCE)
     again = read_state(tmp_path / EVIDENCE)
     one, other = truth.state.judged, again.judged
+    assert one.model.seismicity.size > 1
+    assert one.known.clear_events == other.known.clear_events >= 8
     for a, b in ((one.model, other.model), (one.box, other.box), (truth.state.times, again.times)):
         for name, value in a._asdict().items():
             np.testing.assert_array_equal(value, getattr(b, name), err_msg=name)
@@ -382,7 +386,7 @@ def test_files_that_cannot_be_used(truth: Truth, tmp_path: Path) -> None:
         arrays = {name: file[name] for name in file.files}
     about = json.loads(str(arrays["about"]))
     np.savez(path, **arrays | {"about": np.array(json.dumps(about | {"version": 99}))})
-    with pytest.raises(InputError, match=r"version 99 .* reads version 3: associate again"):
+    with pytest.raises(InputError, match=r"version 99 .* reads version 4: associate again"):
         read_state(tmp_path / EVIDENCE)
     np.savez(path, **{name: value for name, value in arrays.items() if name != "model.sigma_s"})
     with pytest.raises(InputError, match=r"model.sigma_s"):

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from seisloom.associate.gather import pairs, share_out
 from seisloom.associate.hypothesis import N_COLUMNS, RADIUS, Evidence
-from seisloom.associate.pick_model import WIDE, Channels, PickModel, detection_table, residual_density
-from seisloom.associate.seismicity import NO_SEISMICITY
+from seisloom.associate.pick_model import NO_SEISMICITY, WIDE, Channels, PickModel, detection_table, residual_density
 from tests.association import VP, VS, geodesics, ring_network, uniform_times
 
 FALLOFF, OUTLIERS, WRONG = 0.1, 0.04, 0.05

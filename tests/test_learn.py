@@ -15,11 +15,10 @@ from seisloom.associate.learn import Known, Observations, join, learn, observe, 
 from seisloom.associate.network import Network
 from seisloom.associate.noise_rates import noise_rates
 from seisloom.associate.observations import N_BINS, of_events
-from seisloom.associate.pick_model import PickModel, by_channel, detection_table, residual_density
+from seisloom.associate.pick_model import NO_SEISMICITY, PickModel, by_channel, detection_table, residual_density
 from seisloom.associate.residuals import learn_errors, shares
 from seisloom.associate.scenario import Scenario
 from seisloom.associate.search import explain_all
-from seisloom.associate.seismicity import NO_SEISMICITY
 from seisloom.associate.simulate import simulate
 from seisloom.associate.synthetic import synthetic_network, synthetic_times
 from seisloom.traveltime import TravelTimes

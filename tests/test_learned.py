@@ -12,7 +12,7 @@ from seisloom.associate.report import AssociationReport
 
 FOUND: dict[str, Any] = {
     "sigma_s": {"P": 0.1, "S": 0.2}, "model_error": 0.01, "outlier_share": 0.05, "wrong_label_share": 0.02,
-    "silent_stations": [], "needed_evidence": 11.37, "false_events_per_day_above_needed": 1.0,
+    "seismicity": {"events": 0, "most": 1.0, "least": 1.0}, "silent_stations": [], "needed_evidence": 11.37, "false_events_per_day_above_needed": 1.0,
 }  # fmt: skip
 
 
@@ -45,6 +45,14 @@ def test_silent_stations_are_named(silent: list[str], words: str) -> None:
     assert line.startswith(words)
     assert line.endswith("and 2 more") == (len(silent) == 12)
     assert len(in_words(FOUND)) == 2
+
+
+def test_where_events_are_usual_is_said_where_enough_tell() -> None:
+    line = in_words(FOUND | {"seismicity": {"events": 312, "most": 42.0, "least": 0.12}})[1]
+    assert (
+        line
+        == "312 clear events show where events are usual: 350 times as often in the densest place as in the emptiest"
+    )
 
 
 def test_one_event_is_one_event() -> None:

@@ -18,7 +18,7 @@ from seisloom.traveltime import PHASES, travel_times
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Shares = dict[tuple[int, int], tuple[float, float]]
-"""Likelihood ratio and posterior of a pick, by event and phase."""
+"""Odds and posterior of a pick, by event and phase."""
 
 _NEAR_S = 3.0
 _MOST = 10
@@ -39,8 +39,8 @@ class Claim:
     """Hypocentral."""
     reach_km: float
     """Distance up to which the event is picked."""
-    likelihood_ratio: float
-    """Of this event against chance; 0 for what is too far in time or space."""
+    odds: float
+    """That the pick is of this event against that it came by chance; 0 for what is too far in time or space."""
     posterior: float
     """Probability that the pick is of this event."""
     has_it: bool
@@ -96,7 +96,7 @@ def claims_on(state: State, slot: int) -> tuple[list[Claim], Claim | None]:
     claims = {int(k): _claim(state, slot, there, int(k), shares) for k in np.union1d(near, nearest)}
     ordered = sorted(
         (claims[int(k)] for k in near),
-        key=lambda one: (not one.has_it, -one.likelihood_ratio, abs(one.standard_errors)),
+        key=lambda one: (not one.has_it, -one.odds, abs(one.standard_errors)),
     )
     return ordered[:_MOST], claims[nearest]
 
@@ -114,17 +114,17 @@ def _shares(state: State, slot: int, events: Integers) -> Shares:
 
 def _claim(state: State, slot: int, there: Arrivals, k: int, shares: Shares) -> Claim:
     event, phase, given = int(there.event[k]), int(there.phase[k]), state.judged.assignment
-    ratio, posterior = shares.get((event, phase), (0.0, 0.0))
+    odds, posterior = shares.get((event, phase), (0.0, 0.0))
     residual = float(state.judged.data.picks.time_s[slot] - there.time_s[k])
     errors = residual / float(there.sigma_s[k])
     return Claim(
         int(state.located.event_id[event]), PHASES[phase], residual, errors, float(there.distance_km[k]),
-        float(there.reach_km[k]), ratio, posterior, bool(given.event[slot] == event and given.phase[slot] == phase),
-        _why(state, slot, there, k, errors, ratio),
+        float(there.reach_km[k]), odds, posterior, bool(given.event[slot] == event and given.phase[slot] == phase),
+        _why(state, slot, there, k, errors, odds),
     )  # fmt: skip
 
 
-def _why(state: State, slot: int, there: Arrivals, k: int, errors: float, ratio: float) -> str:
+def _why(state: State, slot: int, there: Arrivals, k: int, errors: float, odds: float) -> str:
     """The reason in words, in the order in which picks are lost."""
     given, channel = state.judged.assignment, int(state.judged.data.picks.channel[slot])
     event, phase, owner = int(there.event[k]), int(there.phase[k]), int(given.event[slot])
@@ -136,12 +136,12 @@ def _why(state: State, slot: int, there: Arrivals, k: int, errors: float, ratio:
         )
     if abs(errors) >= RESIDUAL_MAX:
         return f"too {'late' if errors > 0 else 'early'}"
-    if ratio <= LEAST_ODDS:
+    if odds <= LEAST_ODDS:
         if there.distance_km[k] > there.reach_km[k]:
             return (
                 f"the station is too far: {PHASES[phase]} of the event is not picked beyond {there.reach_km[k]:.0f} km"
             )
-        if ratio <= 0.0:
+        if odds <= 0.0:
             return f"{PHASES[phase]} is not looked for at this station, which has no such picks"
         return "likelier by chance"
     if owner >= 0:

@@ -34,10 +34,9 @@ from seisloom.associate.hypothesis import (
     largest_km,
     reach_of,
 )
-from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel, density_at, first_slot
+from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel, density_at, first_slot, seismicity_at
 from seisloom.associate.plane import epicentral
 from seisloom.associate.search import Needed
-from seisloom.associate.seismicity import usual_at
 from seisloom.traveltime import TravelTimes
 
 Array = npt.NDArray[np.float64]
@@ -252,7 +251,7 @@ def odds(times: TravelTimes, data: Evidence, model: PickModel, event: Array, sig
     p / (1 - p) f(r), to which the event is added (sign 1) or from which it is taken (-1).
     """
     value = model.radius_prior[int(event[RADIUS])] + model.radius_prior[int(event[RADIUS_S])]
-    value += usual_at(model, event[X], event[Y], event[DEPTH])
+    value += seismicity_at(model, event[X], event[Y], event[DEPTH])
     reach = reach_of(model, event)
     for s in range(len(model.x_km)):
         distance, _, _ = epicentral(event[X], event[Y], model.x_km[s], model.y_km[s])

@@ -174,7 +174,7 @@ def _slot(state: State, pick_index: int) -> int:
 
 def _fate(near: list[Claim], event: int) -> int:
     """An index of FATES."""
-    best = max((claim.likelihood_ratio for claim in near), default=0.0)
+    best = max((claim.odds for claim in near), default=0.0)
     return 3 if event >= 0 else 2 if best > LEAST_ODDS else 1 if best > 0.0 else 0
 
 

@@ -56,6 +56,9 @@ def _balance(one: Hypothesis) -> str:
         text += f" {'take' if len(one.missing) != 1 else 'takes'} most of {-one.against_it:.1f} away"
     elif one.against_it < -0.5:
         text += f", and arrivals without a pick, none of them sure, take {-one.against_it:.1f} away"
+    if abs(one.for_place) > 0.5:
+        usual, does = ("rare", "takes") if one.for_place < 0 else ("usual", "adds")
+        text += f"; events are {usual} there, which {does} {abs(one.for_place):.1f}"
     if one.shared and one.evidence < one.evidence_alone - 0.5:
         text += f"; {_owners(one)} {'have' if len(one.shared) > 1 else 'has'} some of these picks"
     return text
@@ -119,8 +122,8 @@ def _claim(claim: Claim) -> list[str]:
     if errors > _FAR:
         return [f"{line} {_number(abs(claim.residual_s))} s too {late}"]
     line += f" {abs(claim.residual_s):.2f} s {late} ({errors:.1f} standard errors)"
-    if claim.likelihood_ratio > 0:
-        line += f", likelihood ratio {_number(claim.likelihood_ratio)}, posterior {claim.posterior:.2f}"
+    if claim.odds > 0:
+        line += f", odds {_number(claim.odds)}, posterior {claim.posterior:.2f}"
     return [line, f"    {claim.why}"]
 
 

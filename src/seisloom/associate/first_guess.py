@@ -9,9 +9,8 @@ from seisloom.associate.hypothesis import Box
 from seisloom.associate.learn import Known
 from seisloom.associate.network import Network
 from seisloom.associate.overview import Overview
-from seisloom.associate.pick_model import PickModel, detection_table, residual_density
+from seisloom.associate.pick_model import NO_SEISMICITY, PickModel, detection_table, residual_density
 from seisloom.associate.plane import distances_km
-from seisloom.associate.seismicity import NO_SEISMICITY
 
 Array = npt.NDArray[np.float64]
 
@@ -39,9 +38,10 @@ def first_model(seen: npt.NDArray[np.bool_], network: Network) -> tuple[PickMode
     """
     known = Known()
     far = distances_km(network.x_km, network.y_km, network.x_km, network.y_km)
-    near = _neighbour_km(far)
-    least = max(0.8 * near, 1.0)
-    most = max(float(np.hypot(1.5 * far.max(), network.region.z_max)), 2.0 * least)
+    live = np.flatnonzero(seen.reshape(-1, 2).any(axis=1))
+    apart = far[np.ix_(live, live)]
+    least = max(0.8 * _neighbour_km(apart), 1.0)
+    most = max(float(np.hypot(1.5 * apart.max(), network.region.z_max)), 2.0 * least)
     radius = np.geomspace(least, most, int(np.ceil(np.log(most / least) / np.log(_RADIUS_STEP))) + 1)
     radius = np.concatenate([[_NOWHERE * least], radius])
     depth = -network.elevation_km
@@ -49,8 +49,7 @@ def first_model(seen: npt.NDArray[np.bool_], network: Network) -> tuple[PickMode
         network.x_km, network.y_km, depth, twin_weights(far, depth), np.ones(network.n_stations),
         np.where(seen, np.tile(_DETECTION, network.n_stations), 0.0), np.zeros(len(seen)), np.array(SIGMA_S),
         _MODEL_ERROR, _WRONG_LABEL, residual_density(known.outlier_share), detection_table(known.falloff), radius,
-        np.full(len(radius), -np.log(len(radius))),
-        NO_SEISMICITY, np.ones((2, 3)),
+        np.full(len(radius), -np.log(len(radius))), NO_SEISMICITY, np.ones((2, 3)),
     )  # fmt: skip
     return model, known
 

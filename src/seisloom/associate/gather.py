@@ -17,10 +17,9 @@ from seisloom.traveltime import TravelTimes, travel_time
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-
 LEAST_ODDS = 0.5
-"""Of a pick, from which an event may have it. Picks of events that are not counted as theirs raise the rate of chance about
-them, so that as many of the picks with these odds are theirs as not."""
+"""Odds of a pick from which an event may have it. Less than one to one: picks that events miss raise the rate of chance about
+these very events, so that of the picks with such odds as many are theirs as not."""
 
 
 class Pairs(NamedTuple):
@@ -71,7 +70,7 @@ def pairs(
 def odds_of(found: Pairs, cells: Cells, data: Evidence, model: PickModel) -> Array:
     """(row,): how much likelier it is that a pick is the event's than that it came by chance and the event has none there.
 
-    p f(r) / ((1 - p) b), symbols as in ``hypothesis``.
+    p f(r) / ((1 - p) b), symbols as in ``hypothesis``. ``found`` and ``cells`` are those of ``pairs``.
     """
     p = model.detection[cells.channel] * cells.near
     return np.asarray(found.density / (data.noise[found.slot] * (1.0 - p)[found.cell]))

@@ -16,9 +16,16 @@ import numpy.typing as npt
 from numba import njit
 
 from seisloom.associate.locate_kernels import solve
-from seisloom.associate.pick_model import RESIDUAL_MAX, Channels, PickModel, density_at, first_slot, nearness_at
+from seisloom.associate.pick_model import (
+    RESIDUAL_MAX,
+    Channels,
+    PickModel,
+    density_at,
+    first_slot,
+    nearness_at,
+    seismicity_at,
+)
 from seisloom.associate.plane import epicentral
-from seisloom.associate.seismicity import usual_at
 from seisloom.traveltime import TravelTimes, travel_time
 
 Array = npt.NDArray[np.float64]
@@ -146,7 +153,7 @@ def choose_radii(model: PickModel, rows: Array, n: int, event: Array) -> float:
     by_p = evidence_by_radius(model, rows, n, 0, n_classes)
     by_s = evidence_by_radius(model, rows, n, 1, n_classes)
     event[RADIUS], event[RADIUS_S] = np.argmax(by_p), np.argmax(by_s)
-    return by_p.max() + by_s.max() + usual_at(model, event[X], event[Y], event[DEPTH])
+    return by_p.max() + by_s.max() + seismicity_at(model, event[X], event[Y], event[DEPTH])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -15,7 +15,7 @@ from seisloom.associate.explain_words import utc, why_no_event
 from seisloom.associate.fronts import best_front, no_fronts
 from seisloom.associate.gather import LEAST_ODDS, Cells, Pairs, odds_of, pairs
 from seisloom.associate.hypothesis import DEPTH, EVIDENCE, ROW, TIME, Box, Evidence, X, Y, explain, fit, reach_of
-from seisloom.associate.pick_model import Channels, PickModel
+from seisloom.associate.pick_model import Channels, PickModel, seismicity_at
 from seisloom.associate.state import State
 from seisloom.traveltime import PHASES
 
@@ -55,6 +55,8 @@ class Hypothesis:
     """Evidence of stations and phases with a pick."""
     against_it: float
     """Of those without (negative)."""
+    for_place: float
+    """Logarithm of how usual events are at such a place, over the mean."""
     missing: list[str]
     """Stations and phases without a pick that are expected to have one."""
     shared: dict[int, int]
@@ -155,6 +157,7 @@ def describe(state: State, here: Stretch, event: Array) -> Hypothesis:
         picks=sorted(state.pick_index[here.slot[slots]].tolist()),
         for_it=float(worth[has].sum()),
         against_it=float(worth[~has].sum()),
+        for_place=float(seismicity_at(judged.model, alone[X], alone[Y], alone[DEPTH])),
         missing=[f"{network.ids[c // 2]} {PHASES[c % 2]}" for c in cells.channel[expected & ~has]],
         shared={int(state.located.event_id[e]): n for e, n in Counter(owner[owner >= 0].tolist()).most_common()},
         front=_front(state, here.left, left),
@@ -193,7 +196,7 @@ def _say(state: State, data: Evidence, found: Pairs, cells: Cells) -> tuple[Arra
 
 
 def _picks(data: Evidence, model: PickModel, found: Pairs, cells: Cells) -> Integers:
-    """Slots of the picks of one event: in each channel the one that fits best, if it is likelier than chance."""
+    """Slots of the picks of one event: in each channel the likeliest, if it has the odds that it takes."""
     odds = odds_of(found, cells, data, model)
     order = np.lexsort((found.slot, -odds))
     order = order[odds[order] > LEAST_ODDS]

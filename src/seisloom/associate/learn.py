@@ -44,6 +44,8 @@ class Known:
     outlier_share: float = 0.05
     worth: Array = field(default_factory=lambda: np.ones((2, N_BINS)))
     """(phase, bin): how much likelier a pick with such a probability is of an event than another."""
+    clear_events: int = 0
+    """Events that show where sources are usual; 0 if they were too few."""
 
 
 def learn(model: PickModel, seen: Observations, known: Known) -> tuple[PickModel, Known]:

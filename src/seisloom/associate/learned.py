@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from seisloom.associate.judged import Judged
 from seisloom.traveltime import PHASES
 
@@ -30,6 +32,11 @@ def learned(judged: Judged, station_ids: Sequence[str]) -> dict[str, Any]:
         "wrong_label_share": round(model.wrong_label, 4),
         "falloff": judged.known.falloff,
         "falloff_by_logarithm": judged.known.by_logarithm,
+        "seismicity": {
+            "events": judged.known.clear_events,
+            "most": float(f"{np.exp(model.seismicity.max()):.3g}"),
+            "least": float(f"{np.exp(model.seismicity.min()):.3g}"),
+        },
         "silent_stations": [name for s, name in enumerate(station_ids) if not model.detection[2 * s : 2 * s + 2].any()],
         "grid_spacing_km": round(judged.spacing_km, 2),
         "needed_evidence": round(judged.needed.evidence, 2),
@@ -43,12 +50,20 @@ def in_words(found: dict[str, Any]) -> list[str]:
     """Lines of a report."""
     sigma = found["sigma_s"]
     silent = found["silent_stations"]
+    places = found["seismicity"]
     lines = [
         f"learned from the picks: errors P {sigma['P']:.2f} s, S {sigma['S']:.2f} s and {100 * found['model_error']:.1f} % of "
-        f"the travel time; {100 * found['outlier_share']:.0f} % outliers, {100 * found['wrong_label_share']:.1f} % wrong labels",
-        f"an event needs an evidence of {found['needed_evidence']:.1f} (log likelihood ratio): "
-        f"{false_events(found['false_events_per_day_above_needed'])}",
+        f"the travel time; {100 * found['outlier_share']:.0f} % outliers, {100 * found['wrong_label_share']:.1f} % wrong labels"
     ]
+    if places["events"]:
+        lines.append(
+            f"{places['events']} clear events show where events are usual: {_two_digits(places['most'] / places['least'])} times "
+            "as often in the densest place as in the emptiest"
+        )
+    lines.append(
+        f"an event needs an evidence of {found['needed_evidence']:.1f} (log likelihood ratio): "
+        f"{false_events(found['false_events_per_day_above_needed'])}"
+    )
     if silent:
         named = ", ".join(silent[:10]) + (f" and {len(silent) - 10} more" if len(silent) > 10 else "")
         many = (

@@ -21,7 +21,7 @@ from seisloom.associate import trust
 from seisloom.associate.exchange import exchange
 from seisloom.associate.first_guess import first_model, search_box, spacing_km
 from seisloom.associate.fronts import no_fronts
-from seisloom.associate.hypothesis import EVIDENCE, TIME, Box, Evidence
+from seisloom.associate.hypothesis import EVIDENCE, Box, Evidence
 from seisloom.associate.judged import Judged
 from seisloom.associate.learn import Known, join, learn, observe
 from seisloom.associate.likelihood_settings import LikelihoodSettings
@@ -238,10 +238,9 @@ class Search:
         ]
         if not seen:
             return
-        model, self.known = learn(self.model, join(seen), self.known)
+        model, known = learn(self.model, join(seen), self.known)
         events = np.concatenate([part.events[part.owns(part.events)] for part in parts])
-        corners = self.box.low, self.box.high
-        self.model = learn_seismicity(model, events[:, :TIME], events[:, EVIDENCE], corners, self.spacing_km)
+        self.model, self.known = learn_seismicity(model, known, events, self.box, self.spacing_km)
         for part in parts:
             explain_all(self.times, part.data, self.model, part.events)
             part.renew_noise(self.known)

@@ -23,6 +23,8 @@ _PER_RADIUS = 100
 FARTHEST = 4.0
 """Distance over radius of detection beyond which nothing is picked."""
 _NORMAL = 1.0 / math.sqrt(2.0 * math.pi)
+NO_SEISMICITY = np.zeros((1, 1, 1))
+"""The table of a model that knows nothing of places."""
 
 
 class Channels(NamedTuple):
@@ -73,9 +75,9 @@ class PickModel(NamedTuple):
     radius_prior: Array
     """(class,): logarithm of their probability."""
     seismicity: Array
-    """(x, y, depth): logarithm of the density of sources over its mean, as ``learn_seismicity`` makes it; (1, 1, 1) if unknown."""
+    """(x, y, depth): logarithm of the density of sources over its mean at the middle of cells, or ``NO_SEISMICITY``."""
     seismicity_km: Array
-    """(2, 3): where that table begins and the sides of its cells, along x, y, depth."""
+    """(2, 3): where the first cell of that table begins, and the sides of the cells, along x, y, depth."""
 
 
 def by_channel(picks: PickArrays, n_stations: int) -> Channels:
@@ -126,6 +128,34 @@ def nearness_at(model: PickModel, v: float) -> float:
     if i >= len(model.nearness) - 1:
         return 0.0
     return model.nearness[i] + (a - i) * (model.nearness[i + 1] - model.nearness[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def seismicity_at(model: PickModel, x_km: float, y_km: float, depth_km: float) -> float:
+    """Logarithm of the density of sources at a place over its mean: trilinear, and beyond the table as at its edge."""
+    table = model.seismicity
+    if table.size == 1:
+        return 0.0
+    low, side = model.seismicity_km[0], model.seismicity_km[1]
+    i, u = _between((x_km - low[0]) / side[0], table.shape[0])
+    j, v = _between((y_km - low[1]) / side[1], table.shape[1])
+    k, w = _between((depth_km - low[2]) / side[2], table.shape[2])
+    value = 0.0
+    for a in range(2):
+        for b in range(2):
+            for c in range(2):
+                share = (u if a else 1.0 - u) * (v if b else 1.0 - v) * (w if c else 1.0 - w)
+                if share > 0.0:
+                    value += share * table[i + a, j + b, k + c]
+    return value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _between(at: float, n: int) -> tuple[int, float]:
+    """Of n cells: the one whose middle is the last before a place (in cells), and the share of the way to the next."""
+    inside = min(max(at - 0.5, 0.0), n - 1.0)
+    first = min(int(inside), max(n - 2, 0))
+    return first, inside - first
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -45,7 +45,6 @@ _OF_JUDGED: dict[str, type[Any]] = {
 # As they are kept, where eight bytes are more than is known.
 _KEPT_AS = {
     "noise": np.float32, "front_rate": np.float32, "assignment.event": np.int32, "assignment.phase": np.int8, "assignment.posterior": np.float32,
-    "model.seismicity": np.float32,
 }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ export default {
     learned() {
       const l = this.report.learned;
       if (!l) return [];
+      const places = l.seismicity;
       const share = (part) => `${(100 * part).toFixed(1)} %`;
       return [
         ["Error of P picks", `${l.sigma_s.P.toFixed(2)} s`],
@@ -48,6 +49,7 @@ export default {
         ["Error of travel times", share(l.model_error)],
         ["Outliers among the picks of events", share(l.outlier_share)],
         ["Wrong labels", share(l.wrong_label_share)],
+        ...(places?.events ? [["Events in the densest place over the emptiest", (places.most / places.least).toPrecision(2)]] : []),
         ["Spacing of the search", `${l.grid_spacing_km.toFixed(1)} km`],
         ["Evidence that an event needs", l.needed_evidence.toFixed(1)],
         ["False events to expect a day", String(Number(l.false_events_per_day_above_needed.toPrecision(2)))],
