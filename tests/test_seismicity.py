@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from seisloom.associate.hypothesis import EVIDENCE, N_COLUMNS, Box
 from seisloom.associate.learn import Known
@@ -36,22 +37,6 @@ def learned(places: npt.ArrayLike, box: Box = BOX, spacing_km: float = SPACING_K
     return learn_seismicity(MODEL, Known(), events_at(places), box, spacing_km)[0]
 
 
-def spread(n: int, sigma: float) -> Array:
-    """(cell, cell) of one axis: where a normal kernel about the middle of each cell, cut off at four standard deviations and
-    folded back at the edges, lies."""
-    if n == 1:
-        return np.ones((1, 1))
-    far = int(4 * sigma + 0.5)
-    weight = np.exp(-0.5 * (np.arange(-far, far + 1) / sigma) ** 2)
-    weight /= weight.sum()
-    matrix = np.zeros((n, n))
-    for about in range(n):
-        for step, one in zip(range(-far, far + 1), weight, strict=True):
-            at = (about + step) % (2 * n)
-            matrix[at if at < n else 2 * n - 1 - at, about] += one
-    return matrix
-
-
 def reference(places: Array, box: Box, model: PickModel, spacing_km: float = SPACING_KM) -> tuple[Array, Array]:
     """Shares by expectation maximisation, each event really left out of the kernels about it, and the density (cell, ...)."""
     shape, side = model.seismicity.shape, model.seismicity_km[1]
@@ -59,7 +44,8 @@ def reference(places: Array, box: Box, model: PickModel, spacing_km: float = SPA
     n, n_cells = len(places), np.prod(shape)
     kernels = [np.ones((n, *shape)) / n_cells]  # (event, x, y, depth): the sum over all cells is 1
     for width in WIDTHS:
-        axes = [spread(m, width * spacing_km / one) for m, one in zip(shape, side, strict=True)]
+        # Kernels are cut off at four standard deviations and folded back at the edges, as SciPy does.
+        axes = [gaussian_filter(np.eye(m), (width * spacing_km / one, 0.0)) for m, one in zip(shape, side, strict=True)]
         kernels.append(
             np.array([np.einsum("i,j,k", *(axis[:, c] for axis, c in zip(axes, cell, strict=True))) for cell in at])
         )

@@ -9,19 +9,16 @@ left out: Duin 1976, IEEE Trans. Comput. C-25, 1175-1179).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from seisloom.associate.hypothesis import EVIDENCE, TIME, Box
 from seisloom.associate.learn import Known
 from seisloom.associate.pick_model import NO_SEISMICITY, PickModel
 
 Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 WIDTHS = (0.35, 0.7, 1.4)
 """Standard deviations of the kernels, over the distance of the nodes of the search."""
@@ -31,6 +28,7 @@ _FEWEST = 8  # such events
 _MOST_CELLS = 250_000
 _UNIFORM = 5.0  # events of the constant that are counted besides, so that no place is out of the question
 _PASSES = 30
+_CUT_OFF = 4.0  # standard deviations to which kernels reach: beyond, the table is the same all over, and packs well
 
 
 def learn_seismicity(
@@ -55,22 +53,26 @@ def learn_seismicity(
     to_mean = count.size / n
     kernels, others = [], []
     for width in WIDTHS:
-        # An axis of one cell has nothing to smooth.
-        sigma = np.where(shape > 1, width * spacing_km / side, 0.0)
-        kernel = gaussian_filter(count, sigma) * to_mean
-        alone = kernel[cell] - _of_itself(cell, shape, sigma) * to_mean
+        spreads = [_spread(*axis) for axis in zip(shape, width * spacing_km / side, strict=True)]
+        kernel = np.einsum("ai,bj,ck,ijk->abc", *spreads, count, optimize=True) * to_mean
+        of_itself = np.prod([one.diagonal()[at] for one, at in zip(spreads, cell, strict=True)], axis=0) * to_mean
         kernels.append(kernel)
-        others.append(np.maximum(alone, 0.0) * n / (n - 1))
+        others.append(np.maximum(kernel[cell] - of_itself, 0.0) * n / (n - 1))
     share = _shares(np.array([np.ones(len(cell[0])), *others]), count[cell])
     density = share[0] + sum(part * kernel for part, kernel in zip(share[1:], kernels, strict=True))
     table = model._replace(seismicity=np.log(density), seismicity_km=np.array([box.low, side]))
     return table, replace(known, clear_events=n)
 
 
-def _of_itself(cell: Sequence[Integers], shape: Integers, sigma: Array) -> Array:
-    """(cell,): what the kernel about an event leaves in the event's own cell, edges of the table included."""
-    axes = (gaussian_filter(np.eye(n), (width, 0.0)).diagonal() for n, width in zip(shape, sigma, strict=True))
-    return np.prod([axis[along] for axis, along in zip(axes, cell, strict=True)], axis=0)
+def _spread(n: int, sigma: float) -> Array:
+    """(cell, cell) of an axis: what normal kernels about each cell (second) leave in each (first), folded back at the edges."""
+    far = int(_CUT_OFF * sigma + 0.5)
+    step = np.arange(-far, far + 1)
+    weight = np.exp(-0.5 * (step / sigma) ** 2)
+    at = (np.arange(n)[:, None] + step) % (2 * n)
+    spread = np.zeros((n, n))
+    np.add.at(spread, (np.minimum(at, 2 * n - 1 - at), np.arange(n)[:, None]), weight / weight.sum())
+    return spread
 
 
 def _shares(density: Array, count: Array) -> Array:
