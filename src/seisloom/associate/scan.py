@@ -208,9 +208,10 @@ def _stack_node(traces: Traces, shifts: _Shifts, missed: Singles, node: int, tot
             base_s += missed[p + 1]
             for phase in range(2):
                 _add(traces, p + phase, shifts, node, rank, phase, total)
-        first = shifts.within[node, radius]
-        _raise(best, total, 0, base_p)
-        _raise(best, total, 1, base_s)
+        if first < shifts.within[node, radius]:
+            first = shifts.within[node, radius]
+            _raise(best, total, 0, base_p)
+            _raise(best, total, 1, base_s)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)

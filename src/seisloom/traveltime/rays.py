@@ -30,6 +30,8 @@ _STEP = 0.05
 _STEEPEST = 18.0
 # From here on, the next ray after one that is so near to the flattest direct ray is that one.
 _STEEP, _NEAR_KM = 3.0, 0.1
+_FLATNESS = np.array([math.tanh(step * _STEP) for step in range(round(_STEEPEST / _STEP) + 2)])
+"""Slowness of each direct ray over that of the flattest."""
 
 
 def first_arrivals(
@@ -179,9 +181,9 @@ def _direct(between: Layers, vmax: float, distance: Array, times: Array) -> None
     x0, t0 = _through(between, n, 0.0)
     p0 = 0.0
     flattest, _ = _through(between, n, 1.0 / vmax)
-    for step in range(1, round(_STEEPEST / _STEP) + 2):
+    for step in range(1, len(_FLATNESS)):
         last = step * _STEP > (_STEEPEST if flattest - x0 > _NEAR_KM else _STEEP)
-        p = 1.0 / vmax if last else math.tanh(step * _STEP) / vmax
+        p = 1.0 / vmax if last else _FLATNESS[step] / vmax
         x, t = _through(between, n, p)
         if not math.isfinite(x):
             break
