@@ -27,15 +27,16 @@ from seisloom.associate.hypothesis import (
     Evidence,
     X,
     Y,
-    expected,
+    arrival_at,
+    away_from,
     explain,
     fit,
     glance,
     largest_km,
+    picks_near,
     reach_of,
 )
-from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel, density_at, first_slot, seismicity_at
-from seisloom.associate.plane import epicentral
+from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel, density_at, seismicity_at
 from seisloom.associate.search import Needed
 from seisloom.traveltime import TravelTimes
 
@@ -254,25 +255,22 @@ def odds(times: TravelTimes, data: Evidence, model: PickModel, event: Array, sig
     value += seismicity_at(model, event[X], event[Y], event[DEPTH])
     reach = reach_of(model, event)
     for s in range(len(model.x_km)):
-        distance, _, _ = epicentral(event[X], event[Y], model.x_km[s], model.y_km[s])
-        height = event[DEPTH] - model.depth_km[s]
-        far = math.sqrt(distance * distance + height * height) / model.sensitivity[s]
-        if far > reach:
+        away = away_from(model, event, s)
+        if away.far_km > reach:
             continue
         for phase in range(2):
-            p, arrival, sigma = expected(times, model, event, s, phase, distance, far)
-            if p <= 0.0:
+            one = arrival_at(times, model, event, s, phase, away)
+            if one.p <= 0.0:
                 continue
-            value += model.weight[s] * math.log(1.0 - p)
-            for label in range(2 if model.wrong_label > 0.0 else 1):
-                other = 2 * s + (phase if label == 0 else 1 - phase)
-                share = p / (1.0 - p) * (1.0 - model.wrong_label if label == 0 else model.wrong_label)
-                slot = first_slot(data.picks, other, arrival - RESIDUAL_MAX * sigma)
-                last = data.picks.offsets[other + 1]
-                while slot < last and data.picks.time_s[slot] < arrival + RESIDUAL_MAX * sigma:
-                    one = share * density_at(model, abs(data.picks.time_s[slot] - arrival) / sigma) / sigma
+            value += model.weight[s] * math.log(1.0 - one.p)
+            for wrong in range(2):
+                first, last, share = picks_near(
+                    data.picks, model, 2 * s + phase, wrong, one.time_s, RESIDUAL_MAX * one.sigma_s
+                )
+                for slot in range(first, last):
+                    u = abs(data.picks.time_s[slot] - one.time_s) / one.sigma_s
+                    density = one.p / (1.0 - one.p) * share * density_at(model, u) / one.sigma_s
                     before, noise = together[slot], data.noise[slot]
-                    together[slot] = max(before + sign * one, 0.0)
+                    together[slot] = max(before + sign * density, 0.0)
                     value += sign * model.weight[s] * math.log((noise + together[slot]) / (noise + before))
-                    slot += 1
     return value

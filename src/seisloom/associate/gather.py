@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from seisloom.associate.hypothesis import DEPTH, TIME, Evidence, X, Y, radius_km, reach_of
-from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel, density_at, first_slot, nearness_at
-from seisloom.associate.plane import epicentral
-from seisloom.traveltime import TravelTimes, travel_time
+from seisloom.associate.hypothesis import Evidence, arrival_at, away_from, picks_near, reach_of
+from seisloom.associate.pick_model import RESIDUAL_MAX, PickModel, density_at
+from seisloom.traveltime import TravelTimes
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -87,41 +85,31 @@ def _pairs(
     for e in range(len(events)):
         reach = reach_of(model, events[e]) * beyond
         for s in range(len(model.x_km)):
-            distance, by_x, by_y = epicentral(events[e, X], events[e, Y], model.x_km[s], model.y_km[s])
-            height = events[e, DEPTH] - model.depth_km[s]
-            far = math.sqrt(distance * distance + height * height) / model.sensitivity[s]
-            if far > reach:
+            away = away_from(model, events[e], s)
+            if away.far_km > reach:
                 continue
             for phase in range(2):
-                near = nearness_at(model, far / radius_km(model, events[e], phase))
-                channel = 2 * s + phase
-                p = model.detection[channel] * near
-                if p <= 0.0:
+                one = arrival_at(times, model, events[e], s, phase, away)
+                if one.p <= 0.0:
                     continue
-                travel, slope, by_depth = travel_time(times, phase, s, distance, events[e, DEPTH])
-                sigma = math.sqrt(model.sigma_s[phase] ** 2 + (model.model_error * travel) ** 2)
-                arrival = events[e, TIME] + travel + model.delay_s[channel]
                 if n_cells == len(cells):
                     cells, cell_values = _longer(cells), _longer(cell_values)
+                channel = 2 * s + phase
                 cells[n_cells, 0], cells[n_cells, 1] = e, channel
                 value = cell_values[n_cells]
-                value[0], value[1], value[2], value[3] = far, near, sigma, travel
-                value[4], value[5], value[6] = slope * by_x, slope * by_y, by_depth
-                within = max(RESIDUAL_MAX * sigma, least_s)
-                for label in range(2 if model.wrong_label > 0.0 else 1):
-                    other = 2 * s + (phase if label == 0 else 1 - phase)
-                    share = p * (1.0 - model.wrong_label if label == 0 else model.wrong_label)
-                    slot = first_slot(data.picks, other, arrival - within)
-                    last = data.picks.offsets[other + 1]
-                    while slot < last and data.picks.time_s[slot] < arrival + within:
+                value[0], value[1], value[2], value[3] = away.far_km, one.near, one.sigma_s, one.travel_s
+                value[4], value[5], value[6] = one.slope * away.by_x, one.slope * away.by_y, one.by_depth
+                within = max(RESIDUAL_MAX * one.sigma_s, least_s)
+                for wrong in range(2):
+                    first, last, share = picks_near(data.picks, model, channel, wrong, one.time_s, within)
+                    for slot in range(first, last):
                         if n == len(rows):
                             rows, row_values = _longer(rows), _longer(row_values)
-                        residual = data.picks.time_s[slot] - arrival
+                        residual = data.picks.time_s[slot] - one.time_s
                         rows[n, 0], rows[n, 1], rows[n, 2] = e, n_cells, slot
-                        row_values[n, 0] = share * density_at(model, abs(residual) / sigma) / sigma
+                        row_values[n, 0] = one.p * share * density_at(model, abs(residual) / one.sigma_s) / one.sigma_s
                         row_values[n, 1] = residual
                         n += 1
-                        slot += 1
                 n_cells += 1
     return rows[:n].copy(), row_values[:n].copy(), cells[:n_cells].copy(), cell_values[:n_cells].copy()
 

@@ -63,6 +63,26 @@ class Evidence(NamedTuple):
     """(slot,): density of picks here by the events accepted so far, 1/s."""
 
 
+class Away(NamedTuple):
+    """A station as an event sees it."""
+
+    distance_km: float
+    """Epicentral."""
+    far_km: float
+    """Hypocentral, over the sensitivity of the station."""
+    by_x: float
+    """Derivatives of the epicentral distance."""
+    by_y: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def away_from(model: PickModel, event: Array, s: int) -> Away:
+    """Where a station is from an event."""
+    distance, by_x, by_y = epicentral(event[X], event[Y], model.x_km[s], model.y_km[s])
+    height = event[DEPTH] - model.depth_km[s]
+    return Away(distance, math.sqrt(distance * distance + height * height) / model.sensitivity[s], by_x, by_y)
+
+
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def hear(data: Evidence, model: PickModel, station: int, rows: Array, n: int) -> None:
     """What the picks of a station say of P (row n) and of S (row n + 1), whose arrivals and standard errors stand there."""
@@ -104,19 +124,17 @@ def look(
     for s in range(len(model.x_km)):
         if model.detection[2 * s] <= 0.0 and model.detection[2 * s + 1] <= 0.0:
             continue
-        distance, by_x, by_y = epicentral(event[X], event[Y], model.x_km[s], model.y_km[s])
-        height = event[DEPTH] - model.depth_km[s]
-        far = math.sqrt(distance * distance + height * height) / model.sensitivity[s]
-        if far > reach_km:
+        away = away_from(model, event, s)
+        if away.far_km > reach_km:
             continue
         for phase in range(2):
-            travel, slope, by_depth = travel_time(times, phase, s, distance, event[DEPTH])
+            travel, slope, by_depth = travel_time(times, phase, s, away.distance_km, event[DEPTH])
             extra = spread_s * (1.0 + 0.7 * phase)
             row = rows[n + phase]
-            row[_FAR], row[_DETECTION], row[_WEIGHT] = far, model.detection[2 * s + phase], model.weight[s]
+            row[_FAR], row[_DETECTION], row[_WEIGHT] = away.far_km, model.detection[2 * s + phase], model.weight[s]
             row[_SIGMA] = math.sqrt(model.sigma_s[phase] ** 2 + (model.model_error * travel) ** 2 + extra * extra)
             row[_ARRIVAL] = event[TIME] + travel + model.delay_s[2 * s + phase]
-            row[_BY_X], row[_BY_Y], row[_BY_DEPTH] = slope * by_x, slope * by_y, by_depth
+            row[_BY_X], row[_BY_Y], row[_BY_DEPTH] = slope * away.by_x, slope * away.by_y, by_depth
         hear(data, model, s, rows, n)
         n += 2
     return n
@@ -243,21 +261,52 @@ def glance(times: TravelTimes, data: Evidence, model: PickModel, event: Array, s
     return choose_radii(model, rows, n, event)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def expected(
-    times: TravelTimes, model: PickModel, event: Array, s: int, phase: int, distance: float, far: float
-) -> tuple[float, float, float]:
-    """Probability that a station picks a phase of an event, time of the arrival, its standard error; zeros if it does not.
+class Arrival(NamedTuple):
+    """What an event predicts for a channel; where ``p`` is 0, nothing."""
 
-    ``distance`` is epicentral, ``far`` hypocentral over the sensitivity of the station (km).
-    """
+    p: float
+    """Probability of detection."""
+    near: float
+    """Detection over that near the event."""
+    time_s: float
+    sigma_s: float
+    """Standard error of the time."""
+    travel_s: float
+    slope: float
+    """Derivatives of the travel time by epicentral distance and depth, s/km."""
+    by_depth: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def arrival_at(times: TravelTimes, model: PickModel, event: Array, s: int, phase: int, away: Away) -> Arrival:
+    """The arrival of a phase of an event at a station."""
     channel = 2 * s + phase
-    p = model.detection[channel] * nearness_at(model, far / radius_km(model, event, phase))
+    near = nearness_at(model, away.far_km / radius_km(model, event, phase))
+    p = model.detection[channel] * near
     if p <= 0.0:
-        return 0.0, 0.0, 0.0
-    travel, _, _ = travel_time(times, phase, s, distance, event[DEPTH])
+        return Arrival(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    travel, slope, by_depth = travel_time(times, phase, s, away.distance_km, event[DEPTH])
     sigma = math.sqrt(model.sigma_s[phase] ** 2 + (model.model_error * travel) ** 2)
-    return p, event[TIME] + travel + model.delay_s[channel], sigma
+    return Arrival(p, near, event[TIME] + travel + model.delay_s[channel], sigma, travel, slope, by_depth)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def picks_near(
+    picks: Channels, model: PickModel, channel: int, wrong: int, time_s: float, within_s: float
+) -> tuple[int, int, float]:
+    """The picks about an arrival that have its label (``wrong`` 0), or that of the other phase (1): slots from, slots to.
+
+    With them the share of the picks of events that are so labelled; where there are none such, there are no slots.
+    """
+    share = model.wrong_label if wrong else 1.0 - model.wrong_label
+    if share <= 0.0:
+        return 0, 0, 0.0
+    labelled = channel ^ wrong
+    first = last = first_slot(picks, labelled, time_s - within_s)
+    end = picks.offsets[labelled + 1]
+    while last < end and picks.time_s[last] < time_s + within_s:
+        last += 1
+    return first, last, share
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -265,21 +314,18 @@ def explain(times: TravelTimes, data: Evidence, model: PickModel, event: Array, 
     """Add (sign 1) or take away (-1) the density of picks that an event explains."""
     reach = reach_of(model, event)
     for s in range(len(model.x_km)):
-        distance, _, _ = epicentral(event[X], event[Y], model.x_km[s], model.y_km[s])
-        height = event[DEPTH] - model.depth_km[s]
-        far = math.sqrt(distance * distance + height * height) / model.sensitivity[s]
-        if far > reach:
+        away = away_from(model, event, s)
+        if away.far_km > reach:
             continue
         for phase in range(2):
-            p, arrival, sigma = expected(times, model, event, s, phase, distance, far)
-            if p <= 0.0:
+            one = arrival_at(times, model, event, s, phase, away)
+            if one.p <= 0.0:
                 continue
-            for label in range(2 if model.wrong_label > 0.0 else 1):
-                other = 2 * s + (phase if label == 0 else 1 - phase)
-                share = sign * p * (1.0 - model.wrong_label if label == 0 else model.wrong_label)
-                slot = first_slot(data.picks, other, arrival - RESIDUAL_MAX * sigma)
-                last = data.picks.offsets[other + 1]
-                while slot < last and data.picks.time_s[slot] < arrival + RESIDUAL_MAX * sigma:
-                    u = abs(data.picks.time_s[slot] - arrival) / sigma
-                    data.explained[slot] = max(data.explained[slot] + share * density_at(model, u) / sigma, 0.0)
-                    slot += 1
+            for wrong in range(2):
+                first, last, share = picks_near(
+                    data.picks, model, 2 * s + phase, wrong, one.time_s, RESIDUAL_MAX * one.sigma_s
+                )
+                for slot in range(first, last):
+                    u = abs(data.picks.time_s[slot] - one.time_s) / one.sigma_s
+                    density = sign * one.p * share * density_at(model, u) / one.sigma_s
+                    data.explained[slot] = max(data.explained[slot] + density, 0.0)
