@@ -172,7 +172,7 @@ def test_shaken_picks_hold_no_events(hour: Stream, found: Result, rng: np.random
     data = found.judged.data
     n = len(data.picks.time_s)
     all_of_them = data._replace(explained=np.zeros(n))
-    moved = shaken(all_of_them, np.ones(n), 3600.0, rng).picks
+    moved = shaken(all_of_them, np.ones(n), 3600.0, 0.25, rng).picks
     order = np.argsort(moved.time_s, kind="stable")
     station, phase = (moved.channel[order] // 2).astype(np.int32), (moved.channel[order] % 2).astype(np.int8)
     picks = PickArrays(moved.time_s[order], station, phase, np.full(n, 0.5, np.float32), np.arange(n), 0)

@@ -58,9 +58,7 @@ _CANDIDATE = 4.0  # evidence on the grid from which a place is looked at
 _SWEEPS = 2
 _RIVAL = 8.0  # evidence on the grid of places that may take that of an event
 _WEAK = 5.0  # evidence of events that are challenged, over what is needed
-_TRIALS_S = 3.0  # independent origin times a second
 _DAY_S = 86_400.0
-_FALSE_SHARE = 0.01
 
 
 class Lessons(NamedTuple):
@@ -249,7 +247,13 @@ class Search:
     def choose_threshold(self, parts: list[Part]) -> None:
         """The evidence that leaves the wanted number of false events, from picks shaken so that no event is left."""
         grid, rng = self.grid(), np.random.default_rng(self.settings.seed)
-        shaken = [trust.shaken(part.data, part.worth(self.known), part.span_s, rng) for part in parts]
+        sigma_s = float(np.hypot(self.model.sigma_s[1], self.model.model_error * 0.5 * grid.longest_s))
+        times = trust.times_shaken(sum(len(part.data.noise) for part in parts))
+        shaken = [
+            trust.shaken(part.data, part.worth(self.known), part.span_s, sigma_s, rng)
+            for part in parts
+            for _ in range(times)
+        ]
         needed = self.needed._replace(evidence=trust.FLOOR)
 
         def false(data: Evidence) -> Array:
@@ -261,16 +265,11 @@ class Search:
         there = [data for data in shaken if len(data.picks.time_s)]
         evidence = np.concatenate([np.zeros(0), *each(false, there, self.n_threads)])
         span = sum(part.span_s for part in parts)
-        self.falsehood = trust.fit_falsehood(evidence, span)
+        self.falsehood = trust.fit_falsehood(evidence, times * span)
         if self.settings.min_evidence is None:
             found = np.concatenate([part.events[:, EVIDENCE] for part in parts])
             wanted = self.settings.false_events_per_day
-            share = _FALSE_SHARE if wanted is None else 0.0
-            wanted_s = (wanted or 1.0) / _DAY_S
-            # Shaken picks know nothing of noise that stations share: at least what as many trials by chance would ask for.
-            trials = -math.log(max(wanted_s, share * len(found) / span) / _TRIALS_S)
-            least = max(self.falsehood.threshold(found, wanted_s, share, span), trials)
-            self.needed = self.needed._replace(evidence=least)
+            self.needed = self.needed._replace(evidence=trust.needed_evidence(self.falsehood, found, wanted, span))
 
     def rehearse(self, part: Part) -> None:
         """How often mixtures are taken for events: from picks like those of a part, of which the truth is known."""

@@ -1,12 +1,13 @@
 """How many false events chance makes, by their evidence, and how likely each event is one of them.
 
-The picks that events do not explain are shaken: each moves by a time of its own, so that no event is left while
-rates and bursts stay. What the search then finds is false. The number of false events falls off exponentially with evidence,
-as for any likelihood ratio; two numbers, found by maximum likelihood, say how.
+The picks that events do not explain are shaken: each moves by a time of its own, to where another was, so that no event
+is left while times stay, and with them bursts. What the search then finds is false. The number of false events falls off
+exponentially with evidence, as for any likelihood ratio; two numbers, found by maximum likelihood, say how.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,11 @@ Array = npt.NDArray[np.float64]
 
 FLOOR = 5.0
 """Evidence from which false events are counted."""
-_SHAKE_S = (4.0, 12.0)
+_SHAKE = (16.0, 48.0)  # standard errors of arrivals: far enough for no event, and near enough for the same minute
+_TIMES, _ENOUGH_PICKS = 4, 40_000  # few picks are shaken so often, or until there are so many
+_TRIALS_S = 3.0  # independent origin times a second
+_DAY_S = 86_400.0
+_FALSE_SHARE = 0.01  # of the events found, where no number of false events is wanted
 _PRIOR_SLOPE, _PRIOR_EVENTS = 0.7, 3.0
 _MANY = 10
 
@@ -73,12 +78,35 @@ def fit_falsehood(evidence: Array, span_s: float, least: float = FLOOR) -> False
     return Falsehood(floor, (len(above) + 0.5) / span_s, float(slope), len(above), span_s)
 
 
-def shaken(data: Evidence, worth: Array, span_s: float, rng: np.random.Generator) -> Evidence:
-    """Picks that no event explains, each moved by a time of its own; ``worth`` (slot,) of their probabilities stays."""
+def needed_evidence(falsehood: Falsehood, evidence: Array, false_events_per_day: float | None, span_s: float) -> float:
+    """Evidence that leaves the wanted number of false events: so many a day, or one a day or in a hundred events.
+
+    ``evidence`` (event,) is that of the events found in ``span_s``. Noise that all stations share is known in part only: it
+    is at least what so many trials by chance would ask for.
+    """
+    share = _FALSE_SHARE if false_events_per_day is None else 0.0
+    wanted_s = (false_events_per_day or 1.0) / _DAY_S
+    trials = -math.log(max(wanted_s, share * len(evidence) / span_s) / _TRIALS_S)
+    return max(falsehood.threshold(evidence, wanted_s, share, span_s), trials)
+
+
+def times_shaken(n_picks: int) -> int:
+    """How often so many picks must be shaken to tell of chance."""
+    return math.ceil(min(float(_TIMES), _ENOUGH_PICKS / max(n_picks, 1)))
+
+
+def shaken(data: Evidence, worth: Array, span_s: float, sigma_s: float, rng: np.random.Generator) -> Evidence:
+    """Picks that no event explains, each moved to the time of another; ``worth`` (slot,) of their probabilities stays.
+
+    Times are moved by 16 to 48 standard errors ``sigma_s`` of arrivals; the old ones take their places, in their order.
+    """
     picks = data.picks
     kept = unexplained(data, rng)
-    n = int(np.count_nonzero(kept))
-    time = data.picks.time_s[kept] + rng.uniform(*_SHAKE_S, n) * rng.choice([-1.0, 1.0], n)
+    before = picks.time_s[kept]
+    n = len(before)
+    moved_s = before + sigma_s * rng.uniform(*_SHAKE, n) * rng.choice([-1.0, 1.0], n)
+    time = np.empty(n)
+    time[np.argsort(moved_s, kind="stable")] = np.sort(before)
     channel = picks.channel[kept]
     order = np.lexsort((time, channel))
     offsets = np.searchsorted(channel, np.arange(len(picks.offsets))).astype(np.int64)
