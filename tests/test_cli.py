@@ -285,3 +285,15 @@ def test_defects_of_the_program_keep_their_traceback(run: Run, monkeypatch: pyte
 def test_installed_program(tmp_path: Path, program: list[str]) -> None:
     made = subprocess.run([*program, "stack", "nowhere"], capture_output=True, text=True, cwd=tmp_path)
     assert (made.returncode, made.stdout, made.stderr) == (1, "", "seisloom: nowhere: no such workspace\n")
+
+
+def test_the_run_script_takes_files_from_where_the_caller_is(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    if not (root / ".venv" / ".seisloom-stamp").exists():
+        pytest.skip("./run setup has not made .venv")
+    (tmp_path / "stations.csv").write_text("Network,Station\nXX,A\n")
+    command = [root / "run", "correlate", "stations.csv", "params.csv", "--source", SYNTHETIC, "--out", "there"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert "stations.csv" in done.stderr
+    assert "No such file" not in done.stderr
