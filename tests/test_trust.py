@@ -99,13 +99,13 @@ def test_shaken_picks_are_moved_and_none_is_lost(rng: np.random.Generator) -> No
     assert sorted(moved.picks.pick) == list(range(2000))
     for c in range(24):
         assert np.all(np.diff(moved.picks.time_s[data.picks.offsets[c] : data.picks.offsets[c + 1]]) >= 0.0)
-    # Nothing is known of who goes where but that the times stay, and that picks go to where they were moved within a gap or two.
+    # Times stay, and picks go to about where they were moved: some picks more or fewer than expected lie on the way.
     assert np.array_equal(np.sort(moved.picks.time_s), np.sort(data.picks.time_s))
     before, after = np.empty(2000), np.empty(2000)
     before[data.picks.pick], after[moved.picks.pick] = data.picks.time_s, moved.picks.time_s
     way = np.abs(after - before)
-    assert np.quantile(way, 0.05) >= 16 * SIGMA_S - 6.0
-    assert np.quantile(way, 0.95) <= 48 * SIGMA_S + 6.0
+    assert np.mean(way < 8 * SIGMA_S) < 0.2
+    assert np.quantile(way, 0.95) <= 48 * SIGMA_S + 3.0
     assert np.median(way) == pytest.approx(32 * SIGMA_S, rel=0.25)
     assert abs((after - before).mean()) < 4 * 8 / np.sqrt(2000)
     assert np.all(moved.explained == 0.0)
@@ -146,7 +146,7 @@ def test_bursts_stay_bursts_when_shaken_and_their_stations_are_mixed(rng: np.ran
 def test_few_picks_are_shaken_several_times(n: int) -> None:
     times = times_shaken(n)
     assert 1 <= times <= 4
-    assert times == 4 or times * max(n, 1) >= 40_000 or times == 1
+    assert times == 4 or times * n >= 40_000
 
 
 @given(EVIDENCES, st.floats(0.2, 3.0), st.floats(0.1, 1e4), st.floats(0.01, 100.0))

@@ -24,7 +24,6 @@ Integers = npt.NDArray[np.int64]
 
 _EXPECTED = 0.5  # probability of detection from which a missing pick is named
 _STEPS = 8
-_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ def describe(state: State, here: Stretch, event: Array) -> Hypothesis:
         front=_front(state, here.left, left),
         beyond_km=beyond,
         false_probability=float(false[-1]),
-        false_per_day=_DAY_S * judged.falsehood.rate_above(float(left[EVIDENCE])),
+        false_per_day=trust.DAY_S * judged.falsehood.rate_above(float(left[EVIDENCE])),
     )
 
 

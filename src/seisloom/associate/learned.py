@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seisloom.associate.judged import Judged
+from seisloom.associate.trust import DAY_S
 from seisloom.traveltime import PHASES
 
 _HARDLY = 1e-3  # false events a day
@@ -40,8 +41,8 @@ def learned(judged: Judged, station_ids: Sequence[str]) -> dict[str, Any]:
         "silent_stations": [name for s, name in enumerate(station_ids) if not model.detection[2 * s : 2 * s + 2].any()],
         "grid_spacing_km": round(judged.spacing_km, 2),
         "needed_evidence": round(judged.needed.evidence, 2),
-        "false_events_per_day_above_needed": round(86_400.0 * judged.falsehood.rate_above(judged.needed.evidence), 4),
-        "mixtures_per_day_above_needed": round(86_400.0 * judged.mixtures.rate_above(judged.needed.evidence), 4),
+        "false_events_per_day_above_needed": round(DAY_S * judged.falsehood.rate_above(judged.needed.evidence), 4),
+        "mixtures_per_day_above_needed": round(DAY_S * judged.mixtures.rate_above(judged.needed.evidence), 4),
         "stations": stations,
     }
 

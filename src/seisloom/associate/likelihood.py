@@ -58,7 +58,6 @@ _CANDIDATE = 4.0  # evidence on the grid from which a place is looked at
 _SWEEPS = 2
 _RIVAL = 8.0  # evidence on the grid of places that may take that of an event
 _WEAK = 5.0  # evidence of events that are challenged, over what is needed
-_DAY_S = 86_400.0
 
 
 class Lessons(NamedTuple):
@@ -146,7 +145,7 @@ class Search:
     def __post_init__(self) -> None:
         given = self.settings.min_evidence
         self.needed = Needed(self.settings.first_evidence if given is None else given, self.settings.min_picks - 1.0)
-        self.falsehood = self.mixtures = trust.fit_falsehood(np.zeros(0), _DAY_S)
+        self.falsehood = self.mixtures = trust.fit_falsehood(np.zeros(0), trust.DAY_S)
 
     def grid(self, shift: bool = False) -> Grid:
         """Nodes; ``shift``: half a cell away, to see what lies between the others."""
@@ -247,6 +246,7 @@ class Search:
     def choose_threshold(self, parts: list[Part]) -> None:
         """The evidence that leaves the wanted number of false events, from picks shaken so that no event is left."""
         grid, rng = self.grid(), np.random.default_rng(self.settings.seed)
+        # Of an S arrival after half of the longest travel time.
         sigma_s = float(np.hypot(self.model.sigma_s[1], self.model.model_error * 0.5 * grid.longest_s))
         times = trust.times_shaken(sum(len(part.data.noise) for part in parts))
         shaken = [

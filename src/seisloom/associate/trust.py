@@ -25,7 +25,7 @@ FLOOR = 5.0
 _SHAKE = (16.0, 48.0)  # standard errors of arrivals: far enough for no event, and near enough for the same minute
 _TIMES, _ENOUGH_PICKS = 4, 40_000  # few picks are shaken so often, or until there are so many
 _TRIALS_S = 3.0  # independent origin times a second
-_DAY_S = 86_400.0
+DAY_S = 86_400.0
 _FALSE_SHARE = 0.01  # of the events found, where no number of false events is wanted
 _PRIOR_SLOPE, _PRIOR_EVENTS = 0.7, 3.0
 _MANY = 10
@@ -85,7 +85,7 @@ def needed_evidence(falsehood: Falsehood, evidence: Array, false_events_per_day:
     is at least what so many trials by chance would ask for.
     """
     share = _FALSE_SHARE if false_events_per_day is None else 0.0
-    wanted_s = (false_events_per_day or 1.0) / _DAY_S
+    wanted_s = (false_events_per_day or 1.0) / DAY_S
     trials = -math.log(max(wanted_s, share * len(evidence) / span_s) / _TRIALS_S)
     return max(falsehood.threshold(evidence, wanted_s, share, span_s), trials)
 
